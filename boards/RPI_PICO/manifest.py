@@ -1,0 +1,5 @@
+"""What is frozen into the Raspberry Pi Pico's firmware: the port's modules, asyncio and wamp."""
+
+freeze("$(PORT_DIR)/modules")
+include("$(MPY_DIR)/extmod/asyncio")
+package("wamp", base_path="../../firmware/lib")

@@ -1,0 +1,144 @@
+"""Serial ports on MicroPython: a UART of the board, or a descriptor on the unix port. I/O edge.
+
+What a port is to the serial transport: `await read()` gives octets (possibly none; raises OSError
+when the line is gone), `write` takes all and keeps what does not fit, `busy` says that it keeps
+some, `await drain()` waits for it, `await reopen()` tries once to get the line back and says
+whether it did, `wake()` makes `read` return, `console` takes text that came between frames.
+"""
+
+import sys
+from asyncio import core
+from errno import EAGAIN
+
+from ._port import readable, sleep_ms, writable
+from .errors import ConfigurationError
+
+_READ = 512
+
+# Descriptors that a parent process passed cannot be opened a second time: they are kept.
+_descriptors = {}
+
+
+async def open_port(path, options):
+    """A port for the path of a serial: URL. Raises OSError or ConfigurationError."""
+    if path.isdigit():
+        return UartPort(int(path), options)
+    if path.startswith("fd/") and path[3:].isdigit():
+        fd = int(path[3:])
+        if fd not in _descriptors:
+            _descriptors[fd] = open(fd, "r+b")
+        return Port(_descriptors[fd])
+    if path.startswith("/"):
+        return Port(_open_tty(path))
+    raise ConfigurationError(
+        "serial:%s is not a port here: serial:N (a UART), serial:fd/N or serial:/dev/NAME" % path
+    )
+
+
+def _open_tty(path):
+    f = open(path, "r+b")
+    try:
+        import termios
+
+        termios.setraw(f.fileno() if hasattr(f, "fileno") else f)
+    except (ImportError, TypeError, OSError):
+        return f  # whoever made the pty has set it up
+    return f
+
+
+class Port:
+    """Around a stream that is readable and writable without blocking."""
+
+    def __init__(self, s):
+        self._s = s
+        self._buffer = memoryview(bytearray(_READ))
+        self._rest = b""
+        self._reader = None
+
+    async def read(self):
+        self._reader = core.cur_task
+        try:
+            await readable(self._s)
+        finally:
+            self._reader = None
+        n = self._readinto()
+        if n == 0:
+            raise OSError(5)
+        return self._buffer[:n] if n else b""
+
+    def _readinto(self):
+        return self._s.readinto(self._buffer)
+
+    def wake(self):
+        task = self._reader
+        if task is not None and task is not core.cur_task:
+            self._reader = None
+            core._io_queue.remove(task)
+            core._task_queue.push(task)
+
+    def write(self, octets):
+        n = self._try(octets)
+        if n < len(octets):
+            self._rest = bytes(octets[n:])
+
+    def _try(self, octets):
+        try:
+            return self._s.write(octets) or 0
+        except OSError as e:
+            # What cannot be written now is lost like anything on a bad line: the link sends it
+            # again when the line is back.
+            return 0 if e.errno == EAGAIN else len(octets)
+
+    def busy(self):
+        return bool(self._rest)
+
+    async def drain(self):
+        while self._rest:
+            await writable(self._s)
+            n = self._try(self._rest)
+            self._rest = self._rest[n:]
+            if self._rest and not n:
+                await sleep_ms(5)
+
+    async def reopen(self):
+        await sleep_ms(200)
+        return False
+
+    def console(self, octets):
+        """Text that came between frames: nobody on a device waits for it."""
+
+    def close(self):
+        self._rest = b""
+
+
+class UartPort(Port):
+    """A hardware UART: reads take what is there, so that the interpreter never waits."""
+
+    def __init__(self, number, options):
+        from machine import UART, Pin
+
+        if sys.platform == "esp32" and ("tx" not in options or "rx" not in options):
+            raise ConfigurationError(
+                "serial:%d needs tx and rx on an ESP32: the default pins of UART1 are the flash's"
+                % number
+            )
+        pins = {}
+        for name in ("tx", "rx"):
+            if name in options:
+                pins[name] = Pin(options[name])
+        self._uart = UART(
+            number,
+            options["baud"],
+            rxbuf=options.get("rxbuf", 4096),
+            txbuf=options.get("txbuf", 2048),
+            timeout=0,
+            timeout_char=0,
+            **pins,
+        )
+        super().__init__(self._uart)
+
+    def _readinto(self):
+        n = self._uart.any()
+        if not n:
+            return None
+        return self._uart.readinto(self._buffer[:n] if n < _READ else self._buffer)

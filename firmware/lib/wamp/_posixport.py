@@ -1,0 +1,284 @@
+"""Serial ports on CPython: a tty, a pty, a descriptor or a pyserial URL. Part of the I/O edge.
+
+The same interface as `_mpports` (see there). A tty's descriptor is driven by the event loop; URLs
+of pyserial that have none (rfc2217://, socket://) by two threads.
+"""
+
+import asyncio
+import os
+import termios
+import threading
+
+from .errors import ConfigurationError
+
+_READ = 65536
+# Octets kept when the line takes no more: one window of the link and some.
+_REST_MAX = 1 << 16
+
+
+async def open_port(path, options):
+    """A port for the path of a serial: URL. Raises OSError or ConfigurationError."""
+    if path.startswith("fd/") and path[3:].isdigit():
+        port = DescriptorPort(path, options)
+    elif "://" in path:
+        port = ThreadPort(path, options)
+    else:
+        port = TtyPort(path, options)
+    await port.open()
+    return port
+
+
+class Port:
+    """What the ports have in common."""
+
+    on_console = None  # called with octets that came between frames
+
+    def __init__(self, path, options):
+        self.path = path
+        self._options = options
+        self._rest = b""
+        self._event = asyncio.Event()
+        self._woken = False
+
+    def busy(self):
+        """Whether octets wait because the line took no more."""
+        return bool(self._rest)
+
+    def wake(self):
+        """Make `read` return."""
+        self._woken = True
+        self._event.set()
+
+    def console(self, octets):
+        """Text that came between frames."""
+        if self.on_console is not None:
+            self.on_console(octets)
+
+    async def reopen(self):
+        """Try once to get the line back, after 0.2 s; says whether it is there."""
+        self.close()
+        await asyncio.sleep(0.2)
+        try:
+            await self.open()
+        except OSError:
+            return False
+        return True
+
+
+class DescriptorPort(Port):
+    """A descriptor that the parent process opened; it is duplicated, and stays open."""
+
+    _fd = -1
+
+    async def open(self):
+        self._start(os.dup(int(self.path[3:])))
+
+    def _start(self, fd):
+        self._fd = fd
+        os.set_blocking(fd, False)
+        self._loop = asyncio.get_running_loop()
+        self._drained = asyncio.Event()
+        self._loop.add_reader(fd, self._event.set)
+
+    async def read(self):
+        """What is there. Raises OSError when the line has hung up."""
+        while True:
+            if self._fd < 0:
+                raise OSError(5, "closed")
+            try:
+                octets = os.read(self._fd, _READ)
+                if not octets:
+                    raise OSError(5, "the line has hung up")
+                return octets
+            except BlockingIOError:
+                self._event.clear()
+                await self._event.wait()
+            if self._woken:
+                self._woken = False
+                return b""
+
+    def write(self, octets):
+        """Write what the line takes, keep the rest; what a broken line loses, the link repeats."""
+        if self._fd < 0 or len(self._rest) > _REST_MAX:
+            return
+        if not self._rest:
+            n = self._try(octets)
+            if n == len(octets):
+                return
+            octets = octets[n:]
+            self._loop.add_writer(self._fd, self._writable)
+            self._drained.clear()
+        self._rest += bytes(octets)
+
+    def _try(self, octets):
+        try:
+            return os.write(self._fd, octets)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(octets)
+
+    def _writable(self):
+        self._rest = self._rest[self._try(self._rest) :]
+        if not self._rest:
+            self._loop.remove_writer(self._fd)
+            self._drained.set()
+
+    async def drain(self):
+        """Until nothing waits."""
+        while self._rest and self._fd >= 0:
+            await self._drained.wait()
+
+    def close(self):
+        """Close at once."""
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+            self._close_fd()
+            self._fd = -1
+        self._rest = b""
+        self._drained.set()
+        self._event.set()
+
+    def _close_fd(self):
+        os.close(self._fd)
+
+
+class TtyPort(DescriptorPort):
+    """A tty or pty, set up and locked by pyserial."""
+
+    async def open(self):
+        serial = _pyserial()
+        try:
+            self._serial = serial.Serial(
+                self.path, self._options["baud"], timeout=0, write_timeout=0, exclusive=True
+            )
+        except serial.SerialException as e:
+            raise _as_os_error(e)
+        except ValueError as e:
+            raise ConfigurationError("port %s: %s" % (self.path, e))
+        fd = self._serial.fileno()
+        # pyserial asks for VMIN 0, with which "nothing there" and "hung up" read the same.
+        settings = termios.tcgetattr(fd)
+        settings[6][termios.VMIN] = 1
+        termios.tcsetattr(fd, termios.TCSANOW, settings)
+        self._start(fd)
+
+    def _close_fd(self):
+        self._serial.close()
+
+
+class ThreadPort(Port):
+    """A pyserial URL without a descriptor: one thread reads, one writes."""
+
+    _serial = None
+
+    async def open(self):
+        serial = _pyserial()
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._serial = await self._loop.run_in_executor(
+                None, lambda: serial.serial_for_url(self.path, self._options["baud"], timeout=0.2)
+            )
+        except serial.SerialException as e:
+            raise _as_os_error(e)
+        except ValueError as e:
+            raise ConfigurationError("port %s: %s" % (self.path, e))
+        self._found = []
+        self._error = None
+        self._drained = asyncio.Event()
+        self._wanted = threading.Event()
+        self._lock = threading.Lock()
+        for target in (self._read_thread, self._write_thread):
+            threading.Thread(target=target, args=(self._serial,), daemon=True).start()
+
+    def _read_thread(self, port):
+        try:
+            while port is self._serial:
+                octets = port.read(max(port.in_waiting, 1))
+                if octets:
+                    self._call(self._arrived, octets)
+        except Exception as e:  # pyserial's handlers raise many types when the other side goes
+            self._call(self._failed, e)
+
+    def _write_thread(self, port):
+        try:
+            while port is self._serial:
+                self._wanted.wait(0.2)
+                self._wanted.clear()
+                with self._lock:
+                    octets, self._rest = self._rest, b""
+                if octets:
+                    port.write(octets)
+                    self._call(self._drained.set)
+        except Exception as e:
+            self._call(self._failed, e)
+
+    def _call(self, function, *args):
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            return  # the loop has ended first
+
+    def _arrived(self, octets):
+        self._found.append(octets)
+        self._event.set()
+
+    def _failed(self, error):
+        self._error = error
+        self._event.set()
+
+    async def read(self):
+        """What is there. Raises OSError when the other side is gone."""
+        while not self._found:
+            if self._error is not None or self._serial is None:
+                raise OSError(5, str(self._error or "closed"))
+            if self._woken:
+                self._woken = False
+                return b""
+            self._event.clear()
+            await self._event.wait()
+        octets = b"".join(self._found)
+        self._found = []
+        return octets
+
+    def write(self, octets):
+        """Hand over to the writing thread."""
+        if self._serial is not None and len(self._rest) < _REST_MAX:
+            with self._lock:
+                self._rest += bytes(octets)
+            self._drained.clear()
+            self._wanted.set()
+
+    async def drain(self):
+        """Until nothing waits."""
+        while self._rest and self._serial is not None and self._error is None:
+            await self._drained.wait()
+
+    def busy(self):
+        """Whether more waits than the line takes soon."""
+        return len(self._rest) > 4096
+
+    def close(self):
+        """Close at once."""
+        port, self._serial = self._serial, None
+        if port is not None:
+            port.close()
+            self._drained.set()
+            self._event.set()
+
+
+def _pyserial():
+    try:
+        import serial
+    except ImportError:
+        raise ConfigurationError("serial ports on a host need pyserial: pip install pyserial")
+    return serial
+
+
+def _as_os_error(error):
+    """pyserial's SerialException as an OSError with the cause's number."""
+    text = str(error)
+    if "exclusively lock" in text:
+        return OSError(16, "it is in use by another program")
+    return OSError(error.errno or 5, text)

@@ -1,0 +1,6 @@
+from typing import Any
+
+__all__ = ("decode", "encode")
+
+def encode(value: object, depth: int = 16) -> bytearray: ...
+def decode(data: bytes | bytearray | memoryview, depth: int = 16) -> Any: ...

@@ -1,0 +1,192 @@
+"""Ed25519 (RFC 8032, section 5.1): public keys and signatures on plain integers.
+
+Not constant-time. Python's integers take longer for larger values, the branches below follow the
+bits of the secret, and the collector runs when it likes: who can time many signatures exactly, or
+measure the chip's power draw, may learn the key. The time of a login over a network or a cable,
+one signature over a challenge of the router's choice, gives little away, and that is what this is
+for. Where attackers can get at the chip itself, keep the key elsewhere (`sign=` of
+`wamp.auth.Cryptosign`).
+
+How it works. A scalar is written as 255 digits, each 1 or -1, which any odd number allows. They
+stand in 5 rows of 51 columns; a table holds the sums of one column for all patterns of its
+digits, up to the sign (16 entries), in 3 copies that are shifted against each other by 17 bits,
+so 51 additions and 17 doublings make a product with the base point. The table is 4,608 octets in
+wamp._ed25519_table. Coordinates are extended (x = X/Z, y = Y/Z, x y = T/Z). They are never
+reduced below p = 2^255 - 19: `(t & M) + (t >> 255) * 19` shortens a number and keeps it the same
+modulo p. Done once after a multiplication it leaves some 5 bits more than went in, so every
+second point operation does it twice; that numbers may be negative or a little long costs time,
+never correctness.
+
+`public_key` and `sign` are generators: they yield None about every 8 ms of RP2040 time, so that
+other tasks can run, and return the octets. `run` drives one to its end without a pause. On an
+RP2040 either takes 100 ms; without the viper form of SHA-512 `sign` takes 240, `public_key` 140.
+"""
+
+from ._ed25519_table import TABLE
+from .errors import ConfigurationError
+from .sha512 import steps as _sha512
+
+_M = (1 << 255) - 1
+_P = _M - 18
+_L = (1 << 252) + 27742317777372353535851937790883648493  # order of the base point
+
+
+def run(generator):
+    """The value that `generator` returns, computed without a pause."""
+    try:
+        while True:
+            next(generator)
+    except StopIteration as stop:
+        return stop.value
+
+
+def public_key(seed):
+    """Generator; returns the public key, 32 octets, of the private key `seed`, 32 octets.
+
+    Raises ConfigurationError when the seed has another length. RFC 8032, section 5.1.5.
+    """
+    digest = yield from _digest(seed)
+    return (yield from _base_times(_clamp(digest)))
+
+
+def sign(seed, public, message):
+    """Generator; returns the signature, 64 octets, of the octets `message`.
+
+    `public` must be the public key of `seed`: with another one the signature is invalid, and two
+    signatures of one message under different public keys give the private key away. Raises
+    ConfigurationError when one of them does not have 32 octets. RFC 8032, section 5.1.6.
+    """
+    if len(public) != 32:
+        raise ConfigurationError("an Ed25519 public key has 32 octets, not %d" % len(public))
+    digest = yield from _digest(seed)
+    nonce = int.from_bytes((yield from _sha512(digest[32:] + message)), "little") % _L
+    commitment = yield from _base_times(nonce)
+    challenge = yield from _sha512(commitment + public + message)
+    response = (nonce + int.from_bytes(challenge, "little") % _L * _clamp(digest)) % _L
+    return commitment + response.to_bytes(32, "little")
+
+
+def _digest(seed):
+    if len(seed) != 32:
+        raise ConfigurationError("an Ed25519 private key has 32 octets, not %d" % len(seed))
+    return (yield from _sha512(bytes(seed)))
+
+
+def _clamp(digest):
+    return int.from_bytes(digest[:32], "little") & (1 << 254) - 8 | 1 << 254
+
+
+def _columns(scalar):
+    """For each of the 51 columns the table index, plus 16 where the entry is to be negated."""
+    scalar %= _L
+    if not scalar & 1:
+        scalar += _L
+    # Digit i is 1 where bit i of (scalar + 2^255 - 1) / 2 is set and -1 where it is not.
+    digits = (scalar + _M) >> 1
+    r0, r1, r2, r3, r4 = [(digits >> row).to_bytes(32, "little") for row in range(0, 255, 51)]
+    columns = bytearray(51)
+    for column in range(51):
+        i = column >> 3
+        bit = column & 7
+        index = (
+            r0[i] >> bit & 1
+            | (r1[i] >> bit & 1) << 1
+            | (r2[i] >> bit & 1) << 2
+            | (r3[i] >> bit & 1) << 3
+        )
+        # The top digit is the sign of the entry, and the others are relative to it.
+        columns[column] = index if r4[i] >> bit & 1 else 31 - index
+    return columns
+
+
+def _base_times(scalar):
+    """Generator; returns scalar * B as RFC 8032 writes a point down, 32 octets."""
+    m = _M
+    number = int.from_bytes
+    columns = _columns(scalar)
+    x = t = 0
+    y = z = 1
+    for row in range(16, -1, -1):
+        if not row & 1:
+            yield
+        # Double ("dbl-2008-hwcd" of Hisil, Wong, Carter and Dawson with a = -1, F and H negated,
+        # which negates all four coordinates and so leaves the point).
+        e = x * y
+        a = x * x
+        a = (a & m) + (a >> 255) * 19
+        b = y * y
+        b = (b & m) + (b >> 255) * 19
+        c = z * z
+        c = (c & m) + (c >> 255) * 19
+        e = (e & m) + (e >> 255) * 19
+        e += e
+        g = b - a
+        h = b + a
+        f = c + c - g
+        x = e * f
+        x = (x & m) + (x >> 255) * 19
+        y = g * h
+        y = (y & m) + (y >> 255) * 19
+        z = f * g
+        z = (z & m) + (z >> 255) * 19
+        t = e * h
+        t = (t & m) + (t >> 255) * 19
+        for copy in (0, 1, 2):
+            # Add a table entry ("madd-2008-hwcd-3"; the halves in the table save doubling z).
+            index = columns[row + 17 * copy]
+            start = 96 * (16 * copy + (index & 15))
+            middle = start + 32
+            a = number(TABLE[start:middle], "little")
+            b = number(TABLE[middle : start + 64], "little")
+            c = number(TABLE[start + 64 : start + 96], "little") * t
+            c = (c & m) + (c >> 255) * 19
+            if index & 16:
+                a, b = b, a
+                f = z + c
+                g = z - c
+            else:
+                f = z - c
+                g = z + c
+            a *= y - x
+            a = (a & m) + (a >> 255) * 19
+            b *= y + x
+            b = (b & m) + (b >> 255) * 19
+            e = b - a
+            h = b + a
+            x = e * f
+            x = (x & m) + (x >> 255) * 19
+            y = g * h
+            y = (y & m) + (y >> 255) * 19
+            z = f * g
+            z = (z & m) + (z >> 255) * 19
+            if copy != 2:  # a doubling does not read t
+                t = e * h
+                t = (t & m) + (t >> 255) * 19
+            if copy != 1:
+                x = (x & m) + (x >> 255) * 19
+                y = (y & m) + (y >> 255) * 19
+                z = (z & m) + (z >> 255) * 19
+                if not copy:
+                    t = (t & m) + (t >> 255) * 19
+    yield
+    z = yield from _inverse(z % _P)
+    x = x * z % _P
+    y = y * z % _P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def _inverse(value):
+    """Generator; returns 1 / value modulo p by Euclid's algorithm, value from 1 to p - 1."""
+    a = _P
+    b = value
+    u = 0
+    v = 1
+    turn = 0
+    while b:
+        q = a // b
+        a, b = b, a - q * b
+        u, v = v, u - q * v
+        turn += 1
+        if not turn & 63:
+            yield
+    return u % _P

@@ -1,0 +1,6 @@
+from collections.abc import Generator
+
+def hmac_sha256(key: bytes, data: bytes) -> bytes: ...
+def pbkdf2_sha256(
+    password: bytes, salt: bytes, iterations: int, length: int
+) -> Generator[None, None, bytes]: ...

@@ -1,0 +1,108 @@
+"""Results, pending requests and declarations: what a client keeps for its program."""
+
+import asyncio
+
+from .errors import RequestTimeout
+
+
+class Result:
+    """Several results, or results with keywords, of a call; what a handler returns for that.
+
+    args: tuple or list. kwargs: dict.
+    """
+
+    def __init__(self, *args, **kwargs):
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self):
+        return "Result(args=%r, kwargs=%r)" % (tuple(self.args), self.kwargs)
+
+    def __eq__(self, other):
+        return (
+            isinstance(other, Result)
+            and tuple(self.args) == tuple(other.args)
+            and self.kwargs == other.kwargs
+        )
+
+
+def result(args, kwargs):
+    """A plain value where there is only one, None where there is none, else a Result."""
+    if kwargs or len(args) > 1:
+        found = Result(*args)
+        found.kwargs = kwargs
+        return found
+    return args[0] if args else None
+
+
+class Request:
+    """One request under way: settles exactly once, by an answer, an error or its deadline."""
+
+    def __init__(self, name, at, timeout_ms):
+        self.name = name
+        self.at = at
+        self.timeout_ms = timeout_ms
+        self.id = None
+        self.settled = False
+        self.value = None
+        self.error = None
+        self._event = asyncio.Event()
+
+    def settle(self, value=None, error=None):
+        if not self.settled:
+            self.settled = True
+            self.value = value
+            self.error = error
+            self._event.set()
+
+    async def wait(self):
+        await self._event.wait()
+
+    def wake(self):
+        self._event.set()
+
+    def rest(self):
+        self._event.clear()
+
+
+class Declaration:
+    """A subscription or registration that the client keeps up across sessions.
+
+    uri, options as declared. id: the router's, None while there is none. error: why the router
+    refused, None if it did not.
+    """
+
+    def __init__(self, client, code, uri, handler, options, details):
+        self._client = client
+        self.code = code
+        self.uri = uri
+        self.handler = handler
+        self.options = options
+        self.details = details
+        self.id = None
+        self.error = None
+        self.refusals = 0  # in this session, because the name was taken
+        self._asked = False
+        self._settled = asyncio.Event()
+
+    async def confirmed(self, timeout_ms=None):
+        """Wait until the router has confirmed; raises its ApplicationError, or RequestTimeout."""
+        try:
+            await asyncio.wait_for(
+                self._settled.wait(), (timeout_ms or self._client.timeout_ms) / 1000
+            )
+        except asyncio.TimeoutError:
+            raise RequestTimeout("%s: the router has not confirmed it" % self.uri)
+        if self.error is not None:
+            raise self.error
+        return self
+
+    async def remove(self):
+        """Take it back: unsubscribe or unregister, now and for later sessions."""
+        await self._client._undeclare(self)
+
+    def _settle(self, id, error=None):
+        self._asked = False
+        self.id = id
+        self.error = error
+        self._settled.set()
