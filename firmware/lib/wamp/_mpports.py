@@ -23,6 +23,10 @@ async def open_port(path, options):
     """A port for the path of a serial: URL. Raises OSError or ConfigurationError."""
     if path.isdigit():
         return UartPort(int(path), options)
+    if not path:
+        from ._mpconsole import ConsolePort
+
+        return ConsolePort()
     if path.startswith("fd/") and path[3:].isdigit():
         fd = int(path[3:])
         if fd not in _descriptors:
@@ -109,6 +113,9 @@ class Port:
 
     def close(self):
         self._rest = b""
+
+    def release(self):
+        """Nobody will open this port again."""
 
 
 class UartPort(Port):

@@ -53,7 +53,7 @@ _MAX_LENGTH = 8192 if MICROPYTHON else 1 << 20
 _JOIN_MS = 30000
 _BACKOFF_FIRST = 250
 _BACKOFF_MAX = 30000
-_LASTED = 10000  # a session shorter than this does not count as success for the back-off
+_LASTED = 8000  # what is over sooner, session or attempt, makes the next attempt wait longer
 
 
 class Client(Handlers):
@@ -189,18 +189,21 @@ class Client(Handlers):
                     return
                 if self.joins > joins:
                     self._log("session ended: %s" % self.error)
-                    if (ticks() - began) & 0x3FFFFFFF > _LASTED:
-                        backoff = _BACKOFF_FIRST
                 else:
                     self.failures += 1
                     self._log("no session: %s" % self.error)
                 if not self._reconnect or isinstance(self.error, ConfigurationError):
                     return
+                if (ticks() - began) & 0x3FFFFFFF > _LASTED:
+                    # A session that lasted, or an attempt that took its time (nobody on the other
+                    # end of the line): the next one need not wait.
+                    backoff = _BACKOFF_FIRST
                 # Jitter: a rack of boards must not come back all at once.
                 await sleep_ms(backoff // 2 + random32() % backoff)
                 backoff = min(backoff * 2, _BACKOFF_MAX)
                 self._transport = make(self.url, **self._options)
         finally:
+            self._transport.release()
             self._alarm.stop()
             self._settle_all(self.error or TransportLost("%s: the client has ended" % self.url))
             self._over.set()

@@ -285,8 +285,8 @@ def check_uri(uri, what, pattern=False):
     """Check a URI of ours before it is sent (WAMP basic profile, "URIs", loose form).
 
     what: the word for the error message, such as "topic". pattern: empty components are allowed
-    (prefix and wildcard matching), down to the empty URI. Raises LocalProtocolError: routers answer a bad URI with a
-    reset of the connection more often than with an error.
+    (prefix and wildcard matching), and the empty URI too. Raises LocalProtocolError: routers
+    answer a bad URI with a reset of the connection more often than with an error.
     """
     if type(uri) is not str or not (uri or pattern):
         raise LocalProtocolError("%s %s is not a URI: a non-empty string" % (what, _short(uri)))

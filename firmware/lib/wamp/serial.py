@@ -1,7 +1,8 @@
 """The serial transport: the link on a UART, a USB console, a tty or a pty. Part of the I/O edge.
 
 URLs: serial:/dev/ttyACM0 (a tty or pty, on a host), serial:fd/N (a descriptor the parent process
-opened, non-blocking), serial:N (UART N of the board). Options follow as a query:
+opened, non-blocking), serial:N (UART N of the board), serial: (the board's console, such as its
+USB port). Options follow as a query:
 serial:0?tx=0&rx=1&baud=921600. Known ones: baud (115200), tx, rx (pins), window, fragment,
 lost_ms (docs/link.md).
 """
@@ -33,7 +34,7 @@ def parse(url):
                 "URL %s: %s is not one of %s with a number" % (url, pair, ", ".join(_INTEGERS))
             )
         options[name] = int(value)
-    if not path:
+    if not path and not MICROPYTHON:
         raise ConfigurationError(
             "URL %s: a port is missing, as in serial:/dev/ttyACM0 or serial:0?tx=0&rx=1" % url
         )
@@ -54,6 +55,7 @@ class SerialTransport:
         self.details = TransportDetails("serial", url)
         self._on_utc = on_utc
         self._port = None
+        self._last = None  # the port once it is closed
         self._link = None
         self._backlog = []  # octets that the link has no room for yet
         self._waiting = 0  # how many they are
@@ -234,9 +236,14 @@ class SerialTransport:
             if octets is not None and not self._port.busy():
                 self._port.write(octets)
         self._port.close()
-        self._port = None
+        self._last, self._port = self._port, None
         self._ended = self._ended or "closed"
         self._room.set()
+
+    def release(self):
+        """The program is done with the port: a console is given back to its user."""
+        if MICROPYTHON and self._last is not None:
+            self._last.release()
 
 
 async def _open_port(url, path, options):

@@ -9,6 +9,7 @@ A transport is opened once and closed once; a client makes a new one for each co
     await drain()       until the backlog is small again
     await finish()      until the backlog is gone, or cannot be; bounded
     close()             at once
+    release()           no connection will follow
     private             whether nobody on the way can read along (TLS, or a Unix socket)
 """
 
@@ -120,8 +121,9 @@ class StreamTransport:
             if MICROPYTHON:
                 self._stream = await _open_micropython(self._host, self._port, self._path, options)
             else:
-                self._stream = _Streams()
-                await self._stream.open(self._host, self._port, self._path, options)
+                stream = _Streams()
+                await stream.open(self._host, self._port, self._path, options)
+                self._stream = stream
         except OSError as e:
             raise TransportError("%s: %s" % (self.url, explain(e)))
 
@@ -168,6 +170,9 @@ class StreamTransport:
             self._stream.close()
             self._stream = None
 
+    def release(self):
+        """Nothing is held between connections."""
+
 
 class _Streams:
     """asyncio's streams of CPython."""
@@ -198,7 +203,6 @@ async def _open_micropython(host, port, path, options):
     from ._mpstream import Stream
 
     if path is None:
-        options.pop("server_hostname", None)
         reader, _ = await asyncio.open_connection(host, port, **options)
         s = reader.s
         try:

@@ -1,0 +1,78 @@
+# Everything a developer or CI runs. `make` alone lists the targets.
+
+PYTHON ?= python3
+ROUTER ?= microwamp
+CROSSBAR_VERSION := 26.10.1
+
+VENV := .venv
+XVENV := .venv-crossbar
+# Test functions need no signature; what they call is checked all the same.
+UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-crossbar test lint demo clean
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PYTHON=python3.12 make setup        another interpreter (3.11 or newer)"
+	@echo "  make demo ROUTER=crossbar           the demo against crossbar.io"
+
+setup: $(VENV)/.ready  ## .venv with the three packages, the rig and the tools (once; 0.1 s after that)
+
+setup-crossbar: $(XVENV)/.ready  ## crossbar.io in a venv of its own (once, a minute or two)
+
+test: setup setup-crossbar lint  ## everything CI does: lint, then all tests
+	$(VENV)/bin/python -m pytest
+
+lint: setup  ## ruff, mypy, stubs against the library, the packages as a stranger's type checker sees them
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy $(UNTYPED_TESTS) tests
+	$(VENV)/bin/stubtest wamp --allowlist tests/arch/stubtest-allow.txt --ignore-unused-allowlist
+	cd tests/arch/consumer && ../../../$(VENV)/bin/mypy --strict --config-file= \
+		--cache-dir=../../../.mypy_cache/consumer consumer.py
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(VENV)/bin/pyright --warnings
+
+demo: setup $(if $(filter crossbar,$(ROUTER)),setup-crossbar)  ## a board on a serial line joins, is called, loses its line and its bridge
+	$(VENV)/bin/python -m microwamp_rig.demo --router $(ROUTER)
+
+-include firmware/firmware.mk
+
+clean:  ## removes environments, caches and build products
+	rm -rf $(VENV) $(XVENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A venv, or the sentence that says what is missing. Debian splits venv and the C headers from
+# python3; as root they are installed, otherwise the user is told how.
+define new_venv
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "microwamp needs Python 3.11 or newer: set PYTHON (now: $(PYTHON))" >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(call debian,python3-venv)
+@test -x $(1)/bin/pip && $(1)/bin/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(1)
+endef
+
+define debian
+{ if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null; \
+	else echo "$(1) is missing: sudo apt-get install $(1)" >&2; exit 1; fi; }
+endef
+
+$(VENV)/.ready: pyproject.toml requirements/constraints.txt
+	$(call new_venv,$(VENV))
+	@echo "setting up $(VENV) ..."
+	@PIP_CONSTRAINT=requirements/constraints.txt \
+		$(VENV)/bin/pip install $(PIP_FLAGS) -e '.[rig,dev]'
+	@touch $@
+
+$(XVENV)/.ready: requirements/crossbar.txt
+	$(call new_venv,$(XVENV))
+	@$(XVENV)/bin/python -c 'import os, sysconfig; \
+		os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null \
+		|| $(call debian,python3-dev)
+	@echo "setting up $(XVENV): crossbar $(CROSSBAR_VERSION), this takes a minute or two ..."
+	@PIP_CONSTRAINT=requirements/crossbar.txt \
+		$(XVENV)/bin/pip install $(PIP_FLAGS) --use-pep517 crossbar==$(CROSSBAR_VERSION)
+	@touch $@
