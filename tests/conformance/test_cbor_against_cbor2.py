@@ -15,8 +15,12 @@ from wamp.errors import LocalProtocolError, RemoteProtocolError
 
 ROUNDS = 3000
 
-BORDERS = [sign * (1 << bits) + off for bits in (0, 5, 8, 16, 32, 53, 64, 65, 127, 2000)
-           for sign in (1, -1) for off in (-1, 0, 1)]  # fmt: skip
+BORDERS = [
+    sign * (1 << bits) + off
+    for bits in (0, 5, 8, 16, 32, 53, 64, 65, 127, 2000)
+    for sign in (1, -1)
+    for off in (-1, 0, 1)
+]
 LENGTHS = (0, 1, 2, 5, 23, 24, 25, 255, 256, 300)
 ALPHABETS = (
     "abcdef ./_",
@@ -126,6 +130,23 @@ def test_floats_of_boards(monkeypatch: pytest.MonkeyPatch, single: bool) -> None
     for bits in range(0, 1 << 16, 7):
         item = struct.unpack(">e", bits.to_bytes(2, "big"))[0]
         assert cbor.encode(item) == cbor2.dumps(item, canonical=True), item
+
+
+def test_utf8_check_of_micropython() -> None:
+    # All that MicroPython's own decoder lets pass differs in the first two octets only.
+    is_utf8 = vars(cbor)["_is_utf8"]
+    for first in range(0xC0, 0xF8):
+        more = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
+        for second in range(0x80, 0xC0):
+            octets = bytes((first, second)) + b"\xbf" * (more - 1)
+            try:
+                octets.decode()
+                expected = True
+            except UnicodeDecodeError:
+                expected = False
+            for before, after in (("", ""), ("a", "\u00e9"), ("\U0010ffff", "b")):
+                whole = before.encode() + octets + after.encode()
+                assert is_utf8(whole) == expected, octets
 
 
 class Level(enum.IntEnum):

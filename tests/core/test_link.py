@@ -476,14 +476,14 @@ def test_traceback_after_a_reset_in_mid_frame():
 def test_garbage_never_raises_and_memory_stays():
     random = Random(11)
     link = Pair().connect().device
-    size = len(link._in)
+    size = len(link._view)
     for _ in range(300):
         octets = bytearray()
         for _ in range(random(400)):
             octets.append((0xF8, 0xC1, 0, 4, 8, random(256))[random(6)])
         link.receive(bytes(octets), 0)
         link.tick(0)
-    assert len(link._in) == size and link._fill <= size
+    assert len(link._view) == size and link._fill <= size
 
 
 def test_frame_that_never_comes_whole_is_given_up():

@@ -1,13 +1,5 @@
 """The client: joins a router, stays joined, and offers calls, events and procedures to programs.
 
-    client = wamp.Client("serial:0?tx=0&rx=1", auth=wamp.Cryptosign("/device.key"))
-
-    @client.register("com.example.led")
-    def led(on): ...
-
-    async with client:
-        await client.publish("com.example.temperature", 21.5, acknowledge=True)
-
 The same program runs on a microcontroller, on MicroPython's unix port and on CPython. What was
 declared with `register` and `subscribe` is sent again after every join; a request that was in
 flight when a session ended fails with TransportLost; one that is started while the line is down
@@ -26,6 +18,7 @@ from .errors import (
     LocalProtocolError,
     RemoteProtocolError,
     RequestTimeout,
+    SessionAborted,
     TransportError,
     TransportLost,
 )
@@ -50,9 +43,13 @@ from .transport import make
 # heap is about 200 kB, so it must be able to hold a few messages at once.
 _MAX_LENGTH = 8192 if MICROPYTHON else 1 << 20
 
+_OPEN_MS = 20000  # TCP's own limit is minutes
 _JOIN_MS = 30000
+_REFUSED = 4000  # after a refused login the next attempt is not sooner: it will hardly do better
+_WAITING = 128  # requests that may wait for a session, as Protocol's limit of open ones
 _BACKOFF_FIRST = 250
 _BACKOFF_MAX = 30000
+_BACKLOG = 8192  # octets not yet sent above which a publisher waits
 _LASTED = 8000  # what is over sooner, session or attempt, makes the next attempt wait longer
 
 
@@ -102,6 +99,7 @@ class Client(Handlers):
         self._encode, self._decode = codec
         self._options = transport
         self._transport = make(url, **transport)
+        self.transport_details = self._transport.details  # what carries the session
         self._frames = None
         self._protocol = Protocol(self._send)
         self._declarations = []
@@ -116,11 +114,6 @@ class Client(Handlers):
         self._leaving = False
 
     # -- life
-
-    @property
-    def transport_details(self):
-        """What carries the session: a transport.TransportDetails."""
-        return self._transport.details
 
     async def __aenter__(self):
         await self.join()
@@ -198,6 +191,8 @@ class Client(Handlers):
                     # A session that lasted, or an attempt that took its time (nobody on the other
                     # end of the line): the next one need not wait.
                     backoff = _BACKOFF_FIRST
+                if isinstance(self.error, (SessionAborted, AuthenticationError)):
+                    backoff = max(backoff, _REFUSED)
                 # Jitter: a rack of boards must not come back all at once.
                 await sleep_ms(backoff // 2 + random32() % backoff)
                 backoff = min(backoff * 2, _BACKOFF_MAX)
@@ -225,14 +220,14 @@ class Client(Handlers):
             for a in self._auth:
                 for _ in a.prepare():
                     await sleep_ms(0)
-            await transport.open()
+            await self._limited(transport.open(), _OPEN_MS, "no connection")
             await self._handshake(transport)
             protocol.join(self.realm, self._auth, "microwamp")
             deadline = ticks()
             while True:
                 if protocol.session is None:
                     left = _JOIN_MS - ((ticks() - deadline) & 0x3FFFFFFF)
-                    octets = await self._limited(transport.read(), left, "HELLO")
+                    octets = await self._limited(transport.read(), left, "HELLO stays unanswered")
                 else:
                     octets = await transport.read()
                 if not octets:
@@ -271,7 +266,7 @@ class Client(Handlers):
         while raw.frames is None:
             left = self.timeout_ms - ((ticks() - begin) & 0x3FFFFFFF)
             try:
-                octets = await self._limited(transport.read(), left, "the RawSocket handshake")
+                octets = await self._limited(transport.read(), left, "no RawSocket handshake")
             except TransportLost as e:
                 raise raw.ended() if "reset" in str(e) or "closed" in str(e) else e
             if not octets:
@@ -284,7 +279,7 @@ class Client(Handlers):
         try:
             return await asyncio.wait_for(coroutine, max(ms, 1) / 1000)
         except asyncio.TimeoutError:
-            raise TransportError("%s: the router does not answer %s" % (self.url, what))
+            raise TransportError("%s: the router does not answer: %s" % (self.url, what))
 
     def _receive(self, octets):
         try:
@@ -306,8 +301,11 @@ class Client(Handlers):
                     else:
                         self._act(report)
             elif kind == rawsocket.PING:
-                self._transport.write(self._frames.frame(payload, rawsocket.PONG))
-                if self._transport.backlog() > 8192:
+                try:
+                    self._transport.write(self._frames.frame(payload, rawsocket.PONG))
+                except LocalProtocolError as e:
+                    self._log("a PING cannot be answered: %s" % e)
+                if self._transport.backlog() > _BACKLOG:
                     # A flood of PINGs must not fill the memory with PONGs.
                     await self._transport.drain()
 
@@ -361,6 +359,8 @@ class Client(Handlers):
                 self._declare(declaration)
 
     def _settle(self, handle, value, error=None):
+        if self._waiting and self.session is not None:
+            self._waiting.pop(0).wake()  # there is room for one more
         if isinstance(handle, Declaration):
             if handle._asked:
                 if isinstance(error, TransportLost):
@@ -462,8 +462,9 @@ class Client(Handlers):
             check_options(PUBLISH, options)
         if not acknowledge and self.session is not None:
             self._protocol.publish(None, topic, args, kwargs, options)
-            if self._transport.backlog() > 8192:
-                await self._transport.drain()
+            if self._transport.backlog() > _BACKLOG:
+                limit = self.timeout_ms if timeout_ms is None else timeout_ms
+                await self._limited(self._transport.drain(), limit, "it does not read")
             return None
         request = self._request(topic, timeout_ms)
         try:
@@ -534,10 +535,12 @@ class Client(Handlers):
         return request
 
     async def _session_for(self, request):
-        """Wait for a session, until the request's deadline."""
-        while self.session is None:
+        """Wait for a session with room for one more request, until the request's deadline."""
+        while self.session is None or self._protocol.full():
             if self._task is None or self._over.is_set():
                 raise TransportLost("%s: the client is not running" % self.url)
+            if len(self._waiting) >= _WAITING:
+                raise LocalProtocolError("%d requests wait to be sent already" % _WAITING)
             self._waiting.append(request)
             try:
                 await request.wait()
@@ -559,6 +562,8 @@ class Client(Handlers):
         self._requests.pop(id(request), None)
         if not request.settled and request.id is not None:
             self._protocol.forget(request.id)  # the task was cancelled
+            if self._waiting:
+                self._waiting.pop(0).wake()
 
     def _expire(self):
         """The alarm: settle what is overdue, and find out when to look again."""
@@ -571,6 +576,8 @@ class Client(Handlers):
             if left <= 0:
                 if request.id is not None:
                     self._protocol.forget(request.id)
+                    if self._waiting:
+                        self._waiting.pop(0).wake()
                     text = "%s: no answer within %d ms"
                 else:
                     text = "%s: no session within %d ms"

@@ -19,16 +19,14 @@ from .linkframe import (
     PAYLOAD_MAX,
     SYNC,
     T_ACCEPT,
-    T_ACK,
     T_ANNOUNCE,
     T_CLOSE,
     T_CONSOLE,
-    T_DATA,
     T_OPEN,
-    T_PROBE,
     T_REFUSE,
     T_RESET,
     VERSION_1,
+    const,
     frame,
     reason,
 )
@@ -49,6 +47,12 @@ bytes = bytes
 OPENED = 1  # (OPENED, UTC in seconds or 0) at the initiator, (OPENED, name) at the acceptor
 CLOSED = 2  # (CLOSED, (code, text))
 CONSOLE = 3  # (CONSOLE, octets)
+
+# As in linkframe; a constant of the same module costs MicroPython nothing to look up.
+_T_ACK = const(1)
+_T_PROBE = const(2)
+_T_CLOSE = const(3)
+_T_FREE = const(8)  # from here on: no connection, empty seed
 
 _KEEPALIVE = 2500
 _PROBE_EVERY = 1000
@@ -87,14 +91,9 @@ class Link(Stream):
 
     # -- what the owner asks for
 
-    @property
-    def is_open(self):
-        """Whether a connection is up (possibly silent for up to lost_ms)."""
-        return self._state == IS_OPEN
-
     def open(self, epoch, now):
         """Begin a connection. epoch: a fresh random number, 1 to 2^32 - 1."""
-        self._state = IS_OPENING
+        self._become(IS_OPENING)
         self._epoch = epoch
         self._tx_seed = self._rx_seed = None
         self._open_wait = 250
@@ -115,47 +114,60 @@ class Link(Stream):
                 self._close_at = self._end
                 self._end += 1
         else:
-            self._state = IS_CLOSED
+            self._become(IS_CLOSED)
 
     def reset(self, code=BY_PEER, text=""):
         """End the connection now; one RESET is left for `output`, no event follows."""
         if self._state == IS_OPEN:
             self._control = [self._rare(T_RESET, bytes((code,)) + text.encode()[:120])]
-        self._state = IS_CLOSED
+        self._become(IS_CLOSED)
 
     # -- input
 
     def receive(self, data, now):
         """Take octets as they came from the line; returns a list of events."""
         found = []
-        n = len(data)
         at = 0
-        room = len(self._in) - self._fill
-        if n > room:
-            data = memoryview(data)
-        while True:
-            part = n - at if n - at < room else room
+        n = len(data)
+        while at < n:
+            if not self._fill:
+                # Whole frames are taken where they lie.
+                view = memoryview(data)
+                at = self._parse(view, at, n, now, found)
+                rest = n - at
+                if rest:
+                    self._view[:rest][:] = view[at:]
+                    self._fill = rest
+                return found
+            # The rest of a frame, and whatever follows it as far as there is room.
             fill = self._fill
-            self._in[fill : fill + part] = data if part == n else data[at : at + part]
+            part = min(n - at, len(self._view) - fill)
+            self._view[fill : fill + part][:] = memoryview(data)[at : at + part]
             self._fill = fill + part
             at += part
-            self._parse(now, found)
-            if at == n:
-                return found
-            room = len(self._in) - self._fill
+            self._again_from_start(now, found)
+        return found
 
-    def _parse(self, now, found):
-        buf = self._in
-        view = self._view
+    def _again_from_start(self, now, found):
+        """Look at the octets that were kept."""
         end = self._fill
-        i = 0
+        i = self._parse(self._view, 0, end, now, found)
+        if i:
+            # Forward and octet by octet in effect: the two may overlap.
+            self._view[: end - i][:] = bytes(self._view[i:end])
+            self._fill = end - i
+
+    def _parse(self, view, i, end, now, found):
+        """Take the frames in view[i:end]; returns where the first incomplete one begins."""
         while i < end:
-            if buf[i] != 0xF8 or (i + 1 < end and buf[i + 1] != 0xC1):
-                i = self._skip_text(i, end, found)
+            if view[i] != 0xF8 or (i + 1 < end and view[i + 1] != 0xC1):
+                i = self._skip_text(view, i, end, found)
+                if i + 1 >= end:
+                    return i
                 continue
             if end - i < 10:
-                break
-            w, check, seq, ack, credit = unpack_from(">HBHHB", buf, i + 2)
+                return i
+            w, check, seq, ack, credit = unpack_from(">HBHHB", view, i + 2)
             n = w & 2047
             if (w * 11859 >> 11 & 255) ^ 0x5A != check or n > self._fragment:
                 self.damaged += 1
@@ -171,43 +183,63 @@ class Link(Stream):
                     self._damage(now)
                     i += 2
                     continue
-                break
+                return i
             self._since = None
-            kind = w >> 11
-            seed = self._rx_seed if kind < T_OPEN else 0
-            if seed is None or crc32(view[i + 2 : j], seed) != unpack_from(">I", buf, j)[0]:
+            seed = self._rx_seed if w < _T_FREE << 11 else 0
+            if seed is None or crc32(view[i + 2 : j], seed) != unpack_from(">I", view, j)[0]:
                 self._damage(now)
                 i += 2
                 continue
             self._damaged = False
             self.received += 1
-            if kind < T_OPEN:
-                self._accept_frame(kind, seq, ack, credit, i + 10, n, now, found)
+            if w >= _T_FREE << 11:
+                self._connect_frame(w >> 11, credit, bytes(view[i + 10 : j]), now, found)
+            elif self._state != IS_OPEN:
+                self._answer_closed(w >> 11, seq, n, now)
             else:
-                self._connect_frame(kind, credit, bytes(view[i + 10 : j]), now, found)
+                self._heard = now
+                self._verified = True
+                self._probe_at = None
+                # Acknowledgement first: it may make room for what the events cause to be sent.
+                una = self._una
+                got = una + ((ack - una) & 0xFFFF)
+                if got <= self._nxt:
+                    if got + (credit << 6) > self._limit:
+                        self._limit = got + (credit << 6)
+                    if got != una or self._flight:
+                        pairs = view[i + 10 : j] if _T_ACK << 11 <= w < _T_CLOSE << 11 else b""
+                        self._acknowledge(got, pairs, now)
+                        if self._close is not None and got > self._close_at:
+                            self._ended(reason(self._close), found)
+                            i = j + 4
+                            continue
+                if w < _T_ACK << 11:
+                    self._take(seq, view[i + 10 : j], found)
+                elif w >= _T_PROBE << 11:
+                    self._accept_rare(w >> 11, seq, bytes(view[i + 10 : j]), found)
             i = j + 4
-        if i:
-            rest = end - i
-            buf[0:rest] = view[i:end]
-            self._fill = rest
+        return i
 
-    def _skip_text(self, i, end, found):
+    def _skip_text(self, view, i, end, found):
         """Pass over octets that begin no frame; returns where the next frame may begin."""
-        j = self._in.find(SYNC, i, end)
+        text = bytes(view[i:end])
+        j = text.find(SYNC)
         if j < 0:
             # An F8 at the very end may be half a sync.
-            j = end - 1 if end - i > 1 and self._in[end - 1] == 0xF8 else end
+            j = len(text) - 1 if text[-1] == 0xF8 and len(text) > 1 else len(text)
+        i += j
+        text = text[:j]
         if self._damaged:
             # The rest of a damaged frame is no text, but a traceback may follow: a board that was
             # reset in mid-frame prints one. Text counts again from the next line on.
-            k = self._in.find(b"\n", i, j)
+            k = text.find(b"\n")
             if k < 0:
-                return j
+                return i
             self._damaged = False
-            i = k + 1
-        if j > i:
-            found.append((CONSOLE, bytes(self._view[i:j])))
-        return j
+            text = text[k + 1 :]
+        if text:
+            found.append((CONSOLE, text))
+        return i
 
     def _damage(self, now):
         self.damaged += 1
@@ -223,44 +255,23 @@ class Link(Stream):
         self._answered = now
         return True
 
-    def _accept_frame(self, kind, seq, ack, credit, at, n, now, found):
-        """A good frame of the present connection, or of the last one."""
-        if self._state != IS_OPEN:
-            self._answer_closed(kind, seq, n, now)
-            return
-        self._heard = now
-        self._verified = True
-        self._probe_at = None
-        # Acknowledgement first: it may make room for what the events below cause to be sent.
-        una = self._una
-        got = una + ((ack - una) & 0xFFFF)
-        if got <= self._nxt:
-            limit = got + (credit << 6)
-            if limit > self._limit:
-                self._limit = limit
-            if got != una or self._flight:
-                pairs = at if kind == T_ACK or kind == T_PROBE else -1
-                self._acknowledge(got, pairs, n, now)
-                if self._close is not None and got > self._close_at:
-                    self._ended(reason(self._close), found)
-                    return
-        if kind == T_DATA:
-            self._take(seq, at, n, found)
-        elif kind == T_PROBE:
+    def _accept_rare(self, kind, seq, payload, found):
+        """A good frame of the connection that is neither DATA nor ACK."""
+        if kind == _T_PROBE:
             self._owe = True
         elif kind == T_CLOSE:
             self._owe = True
             if seq == self._next_in & 0xFFFF:
                 self._next_in += 1
-                self._ended(reason(bytes(self._view[at : at + n])), found)
+                self._ended(reason(payload), found)
         elif kind == T_RESET:
-            self._ended(reason(bytes(self._view[at : at + n])), found)
+            self._ended(reason(payload), found)
             self._owe = False
         elif kind == T_CONSOLE:
-            found.append((CONSOLE, bytes(self._view[at : at + n])))
+            found.append((CONSOLE, payload))
 
     def _ended(self, reason, found):
-        self._state = IS_CLOSED
+        self._become(IS_CLOSED)
         self._rto_at = None
         self._flight = []
         self._again = 0
@@ -268,11 +279,11 @@ class Link(Stream):
 
     def _answer_closed(self, kind, seq, n, now):
         """A frame of the connection that ended last: acknowledge again, or tell the peer."""
-        if kind == T_ACK or kind == T_RESET or kind == T_CONSOLE:
+        if kind == _T_ACK or kind == T_RESET or kind == T_CONSOLE:
             return
-        if kind != T_PROBE:
+        if kind != _T_PROBE:
             behind = (self._next_in - seq) & 0xFFFF
-            if (n if kind == T_DATA else 1) <= behind < 0x8000:
+            if (n if kind == 0 else 1) <= behind < 0x8000:
                 self._owe = True
                 return
         if self._may_answer(now):
@@ -306,7 +317,7 @@ class Link(Stream):
         self._reset_stream(now)
         self._limit = credit << 6
         self._open_at = None
-        self._state = IS_OPEN
+        self._become(IS_OPEN)
 
     def _send_open(self, now):
         payload = pack(
@@ -324,7 +335,7 @@ class Link(Stream):
             self._send_open(now)
             return
         self._probe = True
-        self._rto = min(self._rto, RTO_FIRST)
+        self.rto = min(self.rto, RTO_FIRST)
         if self._flight:
             self._rto_at = now & 0x3FFFFFFF
 
@@ -351,7 +362,7 @@ class Link(Stream):
             if self._rto_at is not None:
                 wait = min(wait, diff(self._rto_at, now))
             elif self._nxt < self._end and self._nxt >= self._limit:
-                wait = min(wait, self._rto)
+                wait = min(wait, self.rto)
             wait = max(wait, 0)
         else:
             wait = -1
@@ -364,7 +375,7 @@ class Link(Stream):
         """Do what is due; returns a list of events."""
         found = []
         if self._since is not None and diff(now, self._since) > _BODY:
-            self._parse(now, found)
+            self._again_from_start(now, found)
         if self._state == IS_OPENING:
             if self._open_at is not None and diff(now, self._open_at) >= 0:
                 self._send_open(now)
@@ -375,14 +386,14 @@ class Link(Stream):
                 return found
             due = quiet >= _KEEPALIVE
             if self._rto_at is None and self._limit <= self._nxt < self._end:
-                due = quiet >= self._rto
+                due = quiet >= self.rto
             if due and (self._probe_at is None or diff(now, self._probe_at) >= 0):
                 self._probe = True
                 self._probe_at = (now + _PROBE_EVERY) & 0x3FFFFFFF
             if self._rto_at is not None and diff(now, self._rto_at) >= 0:
                 self.timeouts += 1
-                self._rto = min(self._rto * 2, RTO_MAX)
-                self._rto_at = (now + self._rto) & 0x3FFFFFFF
+                self.rto = min(self.rto * 2, RTO_MAX)
+                self._rto_at = (now + self.rto) & 0x3FFFFFFF
                 if self._flight and self._flight[0][2] >= 0:
                     self._mark_lost(self._flight[0])
         return found
@@ -394,8 +405,11 @@ class Link(Stream):
         if self._control:
             self.sent += 1
             return self._control.pop(0)
-        if self._state != IS_OPEN:
-            if self._owe and self._tx_seed is not None:
-                return self._send_ack(T_ACK)
-            return None
-        return self._next_frame(now)
+        if self._state == IS_OPEN and (
+            self._beyond or self._again or self._nxt < self._end or self._probe
+        ):
+            return self._next_frame(now)
+        if self._owe and self._tx_seed is not None:
+            self._owe = False
+            return self._seal(_T_ACK, self._nxt, 0)
+        return None

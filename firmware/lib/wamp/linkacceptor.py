@@ -55,7 +55,7 @@ class Acceptor(Link):
         self._control.append(
             frame(T_REFUSE, pack(">IB", self._asked[0], code) + text.encode()[:120])
         )
-        self._state = IS_CLOSED
+        self._become(IS_CLOSED)
 
     def _connect_frame(self, kind, credit, payload, now, found):
         if kind != T_OPEN or len(payload) < 9:
@@ -80,7 +80,7 @@ class Acceptor(Link):
                 return
             self._ended((NO_CONNECTION, "the device started anew"), found)
         self._control = []
-        self._state = IS_OPENING
+        self._become(IS_OPENING)
         self._asked = (epoch, fragment, lost, credit)
         name = payload[9:73]
         found.append((OPENED, name.decode() if is_text(name) else ""))

@@ -3,6 +3,15 @@
 from binascii import crc32
 from struct import pack
 
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        """On MicroPython: a name that costs nothing at run time."""
+        return value
+
+
 # Codes of CLOSE, RESET and REFUSE
 BY_PEER = 0
 BY_ROUTER = 1

@@ -187,7 +187,16 @@ class SerialTransport:
         """Send, or keep what the link has no room for."""
         if self._ended or self._port is None:
             raise TransportLost("%s: %s" % (self.url, self._ended or "closed"))
-        n = 0 if self._backlog else self._link.send(octets)
+        link = self._link
+        port = self._port
+        if not self._backlog and not port.busy():
+            now = ticks()
+            frame = link.put(octets, now)
+            if frame is not None:
+                port.write(frame)
+                self._alarm.within(link.rto)
+                return
+        n = 0 if self._backlog else link.send(octets)
         if n < len(octets):
             self._backlog.append(memoryview(octets)[n:] if n else octets)
             self._waiting += len(octets) - n

@@ -200,6 +200,10 @@ class Protocol:
             self._pending[request] = (code, handle, further)
         return request
 
+    def full(self):
+        """Whether no further request may be sent until one is answered."""
+        return len(self._pending) >= self._requests
+
     def publish(self, handle, topic, args=None, kwargs=None, options=None):
         """PUBLISH; with a handle acknowledged (DONE or FAILED follows), with None not."""
         options = options or {}

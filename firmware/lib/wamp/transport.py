@@ -38,13 +38,20 @@ _ERRNO = {
     -2: "the name is not known: check the host in the URL",
 }
 
+_NO_TLS = "it does not speak TLS (use rs:// instead of rss://)"
+
 
 def explain(error):
     """One clause about an OSError, for people."""
     number = error.errno if hasattr(error, "errno") else (error.args[0] if error.args else None)
     if number in _ERRNO:
         return _ERRNO[number]
-    return str(error)
+    # The last two are what CPython's TLS says.
+    if hasattr(error, "verify_message"):
+        return "its certificate is not trusted: %s" % error.verify_message
+    if getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":
+        return _NO_TLS
+    return str(error) or "the connection ended"
 
 
 class TransportDetails:
@@ -125,10 +132,14 @@ class StreamTransport:
                 await stream.open(self._host, self._port, self._path, options)
                 self._stream = stream
         except OSError as e:
-            raise TransportError("%s: %s" % (self.url, explain(e)))
+            # asyncio has no words for a connection that ends in the middle of the TLS handshake.
+            text = explain(e) if str(e) or not self._secure else _NO_TLS
+            raise TransportError("%s: %s" % (self.url, text))
 
     async def read(self):
         """The next octets, b"" at the end of the stream."""
+        if self._stream is None:
+            raise TransportLost("%s: the connection is closed" % self.url)
         try:
             return await self._stream.read(4096)
         except OSError as e:

@@ -1,0 +1,3 @@
+class Handlers:
+    dropped: int
+    def __init__(self) -> None: ...

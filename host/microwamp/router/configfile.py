@@ -1,0 +1,163 @@
+"""The router's configuration from a TOML file, every key checked by name.
+
+    listen = ["rs://127.0.0.1:8080", "rs://unix:/run/microwamp.sock"]
+    [[realm]]
+    name = "devices"
+    anonymous = "guest"                  # the role; true is "anonymous"; absent: nobody
+    [[realm.principal]]
+    authid = "erin"
+    role = "sensor"
+    public_keys = ["<64 hex digits>"]
+    [[realm.role]]
+    name = "sensor"
+    [[realm.role.allow]]
+    uri = "com.example."
+    actions = ["publish", "call"]
+
+The keys are the fields of the classes in `config`, with `realm`, `principal` and `role` for the
+lists of tables and `limits` for the one table of limits.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from wamp.errors import ConfigurationError
+
+from .config import Limits, Permission, Principal, RealmConfig, Role, RouterConfig
+
+# The type of each key by table: a type, or a list with the type of its items.
+_Keys = dict[str, Any]
+_ROUTER: _Keys = {
+    "listen": [str],
+    "certificate": str,
+    "key": str,
+    "opening_timeout": float,
+    "closing_timeout": float,
+    "limits": dict,
+    "realm": [dict],
+}
+_REALM: _Keys = {
+    "name": str,
+    "anonymous": (str, bool),
+    "disclose": bool,
+    "principal": [dict],
+    "role": [dict],
+}
+_PRINCIPAL: _Keys = {
+    "authid": str,
+    "role": str,
+    "ticket": str,
+    "secret": str,
+    "salt": str,
+    "iterations": int,
+    "keylen": int,
+    "public_keys": [str],
+}
+_ROLE: _Keys = {"name": str, "allow": [dict]}
+_PERMISSION: _Keys = {"uri": str, "actions": [str]}
+_LIMITS: _Keys = {name: int for name in Limits.__dataclass_fields__}
+
+
+def load(path: str | Path) -> RouterConfig:
+    """Read a file.
+
+    Raises ConfigurationError: no such file, not TOML, an unknown key (named, with the known ones),
+    a wrong type, a value that cannot work.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as e:
+        raise ConfigurationError(f"cannot read {path}: {e.strerror}") from e
+    except UnicodeDecodeError as e:
+        raise ConfigurationError(f"{path} is not UTF-8 text") from e
+    try:
+        return parse(text)
+    except ConfigurationError as e:
+        raise ConfigurationError(f"{path}: {e}") from e
+
+
+def parse(text: str) -> RouterConfig:
+    """The configuration in a TOML text; raises ConfigurationError as `load` does."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigurationError(f"not TOML: {e}") from e
+    _check(table, "", _ROUTER)
+    values = {**table}
+    realms = values.pop("realm", [])
+    values["realms"] = tuple(_realm(one, f"realm[{i}].") for i, one in enumerate(realms))
+    if "listen" in values:
+        values["listen"] = tuple(values["listen"])
+    if "limits" in values:
+        _check(values["limits"], "limits.", _LIMITS)
+        values["limits"] = Limits(**values["limits"])
+    return RouterConfig(**values)
+
+
+def _realm(table: dict[str, Any], at: str) -> RealmConfig:
+    _check(table, at, _REALM)
+    _needed(table, at, "name")
+    values = {**table}
+    anonymous = values.pop("anonymous", False)
+    principals = []
+    for i, one in enumerate(values.pop("principal", [])):
+        here = f"{at}principal[{i}]."
+        _check(one, here, _PRINCIPAL)
+        _needed(one, here, "authid")
+        principals.append(Principal(**{**one, "public_keys": tuple(one.get("public_keys", ()))}))
+    roles = []
+    for i, one in enumerate(values.pop("role", [])):
+        here = f"{at}role[{i}]."
+        _check(one, here, _ROLE)
+        _needed(one, here, "name")
+        _needed(one, here, "allow")
+        permissions = []
+        for j, entry in enumerate(one["allow"]):
+            _check(entry, f"{here}allow[{j}].", _PERMISSION)
+            _needed(entry, f"{here}allow[{j}].", "actions")
+            permissions.append(Permission(entry.get("uri", ""), frozenset(entry["actions"])))
+        roles.append(Role(one["name"], tuple(permissions)))
+    return RealmConfig(
+        anonymous={True: "anonymous", False: None}.get(anonymous, anonymous),
+        principals=tuple(principals),
+        roles=tuple(roles),
+        **values,
+    )
+
+
+def _needed(table: dict[str, Any], at: str, key: str) -> None:
+    if key not in table:
+        raise ConfigurationError(f"key {at}{key} is missing")
+
+
+def _check(table: dict[str, Any], at: str, keys: _Keys) -> None:
+    for key, value in table.items():
+        if key not in keys:
+            raise ConfigurationError(f"unknown key {at}{key}; known: {', '.join(sorted(keys))}")
+        kind = keys[key]
+        if isinstance(kind, list):
+            _type(f"{at}{key}", value, list)
+            for i, item in enumerate(value):
+                _type(f"{at}{key}[{i}]", item, kind[0])
+        else:
+            _type(f"{at}{key}", value, kind)
+
+
+_WORDS = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def _type(name: str, value: Any, kind: Any) -> None:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if type(value) in kinds or (float in kinds and type(value) is int):
+        return
+    raise ConfigurationError(
+        f"key {name} is {value!r:.32}, {' or '.join(_WORDS[one] for one in kinds)} needed"
+    )

@@ -1,0 +1,234 @@
+"""The serial transport, on a line in memory with the acceptor's end of the link behind it."""
+
+import asyncio
+
+from helpers import raises
+from script import fails
+
+import wamp.serial
+from wamp import linkframe
+from wamp._port import ticks
+from wamp.errors import ConfigurationError, TransportError, TransportLost
+from wamp.link import CLOSED, OPENED
+from wamp.linkacceptor import Acceptor
+from wamp.linkstream import STREAM
+from wamp.serial import SerialTransport, parse
+
+
+class Line:
+    """A port (see wamp._mpports); `heard` is the stream as it came out at the other end."""
+
+    def __init__(self, answer=True, lost_ms=10000):
+        self.link = Acceptor(lost_ms=lost_ms)
+        self.answer = answer
+        self.refuse = None
+        self.heard = b""
+        self.ended = None
+        self.text = b""
+        self.closes = 0
+        self._out = []
+        self._event = asyncio.Event()
+
+    async def open(self, url, path, options):
+        """In place of wamp.serial._open_port."""
+        return self
+
+    async def read(self):
+        if not self._out:
+            self._event.clear()
+            await self._event.wait()
+        return self._out.pop(0) if self._out else b""
+
+    def wake(self):
+        self._event.set()
+
+    def write(self, octets):
+        if not self.answer:
+            return
+        for kind, value in self.link.receive(bytes(octets), ticks()):
+            if kind == OPENED and self.refuse:
+                self.link.refuse(linkframe.NOT_SERVED, self.refuse)
+            elif kind == OPENED:
+                self.link.accept(77, 1234567890, ticks())
+            elif kind == STREAM:
+                self.heard += value
+            elif kind == CLOSED:
+                self.ended = value
+        self.pump()
+
+    def pump(self):
+        """What the other end has to send."""
+        while True:
+            octets = self.link.output(ticks())
+            if octets is None:
+                break
+            self._out.append(bytes(octets))
+        self._event.set()
+
+    def send(self, octets):
+        assert self.link.send(octets) == len(octets)
+        self.pump()
+
+    def busy(self):
+        return False
+
+    async def drain(self):
+        pass
+
+    async def reopen(self):
+        return False
+
+    def console(self, octets):
+        self.text += octets
+
+    def close(self):
+        self.closes += 1
+
+    def release(self):
+        pass
+
+
+class On:
+    """`async with On(line) as transport`: opened, and closed at the end."""
+
+    def __init__(self, line, url="serial:/dev/line", **options):
+        self._line = line
+        self._saved = wamp.serial._open_port, wamp.serial._OPEN_MS
+        wamp.serial._open_port = line.open
+        wamp.serial._OPEN_MS = 300
+        self._transport = SerialTransport(url, **options)
+
+    async def __aenter__(self):
+        try:
+            await self._transport.open()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self._transport
+
+    async def __aexit__(self, *_):
+        self._transport.close()
+        wamp.serial._open_port, wamp.serial._OPEN_MS = self._saved
+        assert self._line.closes == 1
+
+
+async def opened(line, **options):
+    async with On(line, **options):
+        pass
+
+
+def test_urls():
+    for url, path, options in (
+        ("serial:/dev/ttyACM0", "/dev/ttyACM0", {"baud": 115200}),
+        ("serial:0?tx=0&rx=1&baud=921600", "0", {"baud": 921600, "tx": 0, "rx": 1}),
+        ("serial:fd/5?window=1024", "fd/5", {"baud": 115200, "window": 1024}),
+    ):
+        assert parse(url) == (path, options), url
+    for url in (
+        "serial:0?bauds=9600",
+        "serial:0?baud=fast",
+        "serial:0?baud=-1",
+        "serial:0?baud",
+        "serial:0?baud=",
+        "serial:0?&",
+    ):
+        assert url in str(raises(ConfigurationError, parse, url)), url
+
+
+async def test_both_ways():
+    line = Line()
+    times = []
+    async with On(line, on_utc=times.append) as transport:
+        assert times == [1234567890] and not transport.private
+        assert transport.details.channel_typeid == "serial-rawsocket-cbor"
+        transport.write(b"hello")
+        line.send(b"there")
+        assert await transport.read() == b"there"
+        assert line.heard == b"hello"
+        for n in (1, 100, 1000, 4000, 20000):
+            line.heard = b""
+            transport.write(b"x" * n)
+            while len(line.heard) < n:
+                await asyncio.wait_for(transport._pull(), 2)
+            assert line.heard == b"x" * n, n
+        await transport.finish()
+        assert line.ended[0] == linkframe.BY_PEER
+
+
+async def test_nobody_answers():
+    error = await fails(TransportError, opened(Line(answer=False)))
+    assert "bridge" in str(error) and "115200" in str(error), error
+
+
+async def test_refused():
+    line = Line()
+    line.refuse = "this port is for others"
+    error = await fails(TransportError, opened(line))
+    assert "this port is for others" in str(error), error
+
+
+async def test_options_that_the_link_refuses():
+    for query in ("window=1", "fragment=9999", "lost_ms=1"):
+        transport = SerialTransport("serial:/dev/line?" + query)
+        await fails(ConfigurationError, transport.open())
+
+
+async def test_closed_by_the_bridge():
+    line = Line()
+    async with On(line) as transport:
+        line.link.send(b"last words")
+        line.link.close(linkframe.BY_ROUTER, "the router closed the connection")
+        line.pump()
+        assert await transport.read() == b"last words"
+        error = await fails(TransportLost, transport.read())
+        assert "the router closed the connection" in str(error), error
+        raises(TransportLost, transport.write, b"x")
+
+
+async def test_silence():
+    line = Line()
+    async with On(line, "serial:/dev/line?lost_ms=200") as transport:
+        line.answer = False
+        error = await fails(TransportLost, transport.read())
+        assert "nothing was heard" in str(error), error
+
+
+async def test_drain_by_the_one_who_reads():
+    # The client's reader itself waits here when a flood of PINGs has filled the line; then nobody
+    # else takes in the acknowledgements that make room.
+    line = Line()
+    async with On(line) as transport:
+        line.link.set_window(0)
+        line.send(b"x")  # says that there is no room
+        await transport.read()
+        transport.write(bytes(20000))
+        assert transport.backlog() >= 20000 - 4096
+
+        async def make_room():
+            await asyncio.sleep(0.01)
+            line.link.set_window(4096)
+            line.pump()
+
+        task = asyncio.create_task(make_room())
+        await asyncio.wait_for(transport.drain(), 3)
+        await task
+        assert transport.backlog() < 20000
+
+
+async def test_drain_at_a_loss():
+    line = Line()
+    async with On(line, "serial:/dev/line?lost_ms=200") as transport:
+        line.answer = False
+        transport.write(bytes(20000))
+        await asyncio.wait_for(transport.drain(), 3)
+
+
+async def test_finish_writes_what_waits():
+    line = Line()
+    async with On(line) as transport:
+        transport.write(b"x" * 20000)
+        begin = ticks()
+        await transport.finish()
+        assert line.heard == b"x" * 20000, len(line.heard)
+        # The line takes it at once: so must this.
+        assert (ticks() - begin) & 0x3FFFFFFF < 1000

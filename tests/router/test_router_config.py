@@ -1,0 +1,230 @@
+"""What a router is told: URLs, realms, principals, the TOML file; each mistake named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from microwamp.router import (
+    Limits,
+    Permission,
+    Principal,
+    RealmConfig,
+    Role,
+    Router,
+    RouterConfig,
+)
+from microwamp.router.config import parse_listen
+from microwamp.router.configfile import load, parse
+from wamp.errors import ConfigurationError
+
+KEY = "ab" * 32
+
+# (URL, (tls, host, port, path), the URL to connect to if the port is 5)
+URLS = [
+    ("rs://127.0.0.1:0", (False, "127.0.0.1", 0, ""), "rs://127.0.0.1:5"),
+    ("rs://localhost:8080/", (False, "localhost", 8080, ""), "rs://localhost:5"),
+    ("rss://[::1]:443", (True, "::1", 443, ""), "rss://[::1]:5"),
+    ("rs://unix:/run/x.sock", (False, "", 0, "/run/x.sock"), "rs://unix:/run/x.sock"),
+    ("rs://unix:x.sock", (False, "", 0, "x.sock"), "rs://unix:x.sock"),
+]
+BAD_URLS = [
+    "",
+    "127.0.0.1:8080",
+    "ws://127.0.0.1:8080",
+    "tcp://127.0.0.1:8080",
+    "rs://",
+    "rs://127.0.0.1",
+    "rs://127.0.0.1:",
+    "rs://:8080",
+    "rs://127.0.0.1:x",
+    "rs://127.0.0.1:-1",
+    "rs://127.0.0.1:65536",
+    "rs://127.0.0.1:\u0661",
+    "rs://unix:",
+    "rss://unix:/run/x.sock",
+]
+
+
+def test_listening_urls():
+    for url, parts, real in URLS:
+        assert parse_listen(url) == parts, url
+        assert parse_listen(url).url(5) == real, url
+    for url in BAD_URLS:
+        with pytest.raises(ConfigurationError, match="cannot listen on"):
+            parse_listen(url)
+
+
+# (what makes the configuration, words of the error)
+MISTAKES: list[tuple[Any, str]] = [
+    (lambda: Principal("a"), "ticket, a secret or public_keys"),
+    (lambda: Principal("", ticket="t"), "authid"),
+    (lambda: Principal("a", ticket=""), "empty ticket"),
+    (lambda: Principal("a", secret=""), "empty ticket or secret"),
+    (lambda: Principal("a", ticket="t", salt="s"), "salt without"),
+    (lambda: Principal("a", secret="s", salt="s", iterations=0), "iterations"),
+    (lambda: Principal("a", secret="s", salt="s", keylen=65), "keylen"),
+    (lambda: Principal("a", public_keys=("xy" * 32,)), "64 hex digits"),
+    (lambda: Principal("a", public_keys=(KEY[2:],)), "64 hex digits"),
+    (lambda: RealmConfig("r"), "nobody could log in"),
+    (lambda: RealmConfig("a b", anonymous="x"), "not a URI"),
+    (
+        lambda: RealmConfig("r", principals=(Principal("a", ticket="t"),) * 2),
+        "principal a is there twice",
+    ),
+    (
+        lambda: RealmConfig(
+            "r",
+            principals=(
+                Principal("a", public_keys=(KEY,)),
+                Principal("b", public_keys=(KEY.upper(),)),
+            ),
+        ),
+        "public key .* is there twice",
+    ),
+    (lambda: RealmConfig("r", anonymous="x", roles=(Role("x"), Role("x"))), "role x is there"),
+    (lambda: Permission("", frozenset({"dance"})), "unknown action dance"),  # type: ignore[arg-type]
+    (lambda: RouterConfig(realms=()), "at least one realm"),
+    (
+        lambda: RouterConfig(realms=(RealmConfig("r", anonymous="x"),) * 2),
+        "realm r is there twice",
+    ),
+    (lambda: RouterConfig((RealmConfig("r", anonymous="x"),), listen=()), "at least one URL"),
+    (
+        lambda: RouterConfig((RealmConfig("r", anonymous="x"),), listen=("rss://a:1",)),
+        "needs a certificate",
+    ),
+    (lambda: RouterConfig((RealmConfig("r", anonymous="x"),), opening_timeout=0), "greater than"),
+    (lambda: Limits(message=100), "message must be"),
+    (lambda: Limits(message=(1 << 24) + 1), "message must be"),
+]
+
+
+def test_mistakes_in_the_configuration():
+    for make, words in MISTAKES:
+        with pytest.raises(ConfigurationError, match=words):
+            make()
+
+
+def test_secrets_are_not_shown():
+    one = Principal("a", ticket="hush-1", secret="hush-2", salt="hush-3")
+    realm = RealmConfig("r", principals=(one,))
+    assert "hush" not in repr(RouterConfig((realm,)))
+
+
+FILE = f"""
+listen = ["rs://127.0.0.1:0"]
+opening_timeout = 5
+certificate = "c.pem"
+[limits]
+connections = 7
+[[realm]]
+name = "devices"
+anonymous = true
+disclose = true
+[[realm.principal]]
+authid = "erin"
+role = "sensor"
+public_keys = ["{KEY}"]
+[[realm.principal]]
+authid = "bob"
+secret = "s"
+salt = "x"
+iterations = 10
+keylen = 16
+[[realm.role]]
+name = "sensor"
+[[realm.role.allow]]
+uri = "com.example."
+actions = ["publish", "call"]
+[[realm]]
+name = "other"
+anonymous = "guest"
+"""
+
+
+def test_file():
+    config = parse(FILE)
+    assert config == RouterConfig(
+        listen=("rs://127.0.0.1:0",),
+        opening_timeout=5,
+        certificate="c.pem",
+        limits=Limits(connections=7),
+        realms=(
+            RealmConfig(
+                "devices",
+                anonymous="anonymous",
+                disclose=True,
+                principals=(
+                    Principal("erin", role="sensor", public_keys=(KEY,)),
+                    Principal("bob", secret="s", salt="x", iterations=10, keylen=16),
+                ),
+                roles=(
+                    Role("sensor", (Permission("com.example.", frozenset({"publish", "call"})),)),
+                ),
+            ),
+            RealmConfig("other", anonymous="guest"),
+        ),
+    )
+
+
+# (what is added to or instead of the file, words of the error)
+BAD_FILES = [
+    ("", "at least one realm"),
+    ("[", "not TOML"),
+    ("colour = 1", "unknown key colour; known: certificate, closing_timeout"),
+    ("[[realm]]\nname='r'\nanonymus=true", r"unknown key realm\[0\].anonymus"),
+    (
+        "[[realm]]\nname='r'\n[[realm.principal]]\nauthid='a'\nTicket='hush'",
+        r"unknown key realm\[0\].principal\[0\].Ticket",
+    ),
+    (
+        "[[realm]]\nname='r'\n[[realm.role]]\nname='x'",
+        r"key realm\[0\].role\[0\].allow is missing",
+    ),
+    ("[[realm]]\nanonymous=true", r"key realm\[0\].name is missing"),
+    (
+        "[[realm]]\nname='r'\nanonymous=true\n[[realm.role]]\nname='x'\n[[realm.role.allow]]\nurl=''",
+        r"unknown key realm\[0\].role\[0\].allow\[0\].url",
+    ),
+    ("listen = 'rs://a:1'", "key listen is 'rs://a:1', a list needed"),
+    ("listen = [5]", r"key listen\[0\] is 5, a string needed"),
+    ("opening_timeout = '5'", "key opening_timeout is '5', a number needed"),
+    ("[limits]\nmessages = 5", "unknown key limits.messages"),
+    ("[limits]\nmessage = true", "key limits.message is True, an integer needed"),
+    ("[[realm]]\nname='r'\nanonymous=5", "a string or true or false needed"),
+    ("[realm]\nname='r'", "key realm is .*, a list needed"),
+]
+
+
+def test_mistakes_in_the_file(tmp_path: Path):
+    path = tmp_path / "router.toml"
+    for text, words in BAD_FILES:
+        path.write_text(text)
+        with pytest.raises(ConfigurationError, match=words) as caught:
+            load(path)
+        assert str(path) in str(caught.value)
+        assert "hush" not in str(caught.value)
+    for path, words in (
+        (tmp_path / "none.toml", "No such file"),
+        (tmp_path, "directory"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            load(path)
+    path = tmp_path / "binary"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        load(path)
+
+
+async def test_an_observer_that_fails_does_no_harm():
+    def observer(event: str, fields: Any) -> None:
+        raise ValueError(event)
+
+    realm = RealmConfig("test", anonymous="x")
+    async with Router(RouterConfig((realm,), listen=("rs://127.0.0.1:0",)), observer) as router:
+        assert router.counters["listening"] == 1
+        with pytest.raises(ConfigurationError, match="started already"):
+            await router.start()
