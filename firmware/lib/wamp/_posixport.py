@@ -189,17 +189,25 @@ class ThreadPort(Port):
         self._drained = asyncio.Event()
         self._wanted = threading.Event()
         self._lock = threading.Lock()
-        for target in (self._read_thread, self._write_thread):
-            threading.Thread(target=target, args=(self._serial,), daemon=True).start()
+        self._start(self._read_thread, self._serial)
+        self._writer = self._start(self._write_thread, self._serial)
+
+    def _start(self, target, *args):
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        thread.start()
+        return thread
 
     def _read_thread(self, port):
         try:
             while port is self._serial:
-                octets = port.read(max(port.in_waiting, 1))
+                octets = port.read(1)
+                # socket:// only tells that something is there: so until there is nothing.
+                while octets and len(octets) < _READ and port.in_waiting:
+                    octets += port.read(port.in_waiting)
                 if octets:
-                    self._call(self._arrived, octets)
+                    self._call(self._arrived, port, octets)
         except Exception as e:  # pyserial's handlers raise many types when the other side goes
-            self._call(self._failed, e)
+            self._call(self._failed, port, e)
 
     def _write_thread(self, port):
         try:
@@ -212,7 +220,17 @@ class ThreadPort(Port):
                     port.write(octets)
                     self._call(self._drained.set)
         except Exception as e:
-            self._call(self._failed, e)
+            self._call(self._failed, port, e)
+
+    def _close_thread(self, port, writer, octets):
+        # Not in the event loop: closing a socket:// takes 0.3 s.
+        writer.join(1.0)
+        try:
+            if octets:
+                port.write(octets)
+            port.close()
+        except Exception:
+            return  # it is gone, one way or the other
 
     def _call(self, function, *args):
         try:
@@ -220,13 +238,16 @@ class ThreadPort(Port):
         except RuntimeError:
             return  # the loop has ended first
 
-    def _arrived(self, octets):
-        self._found.append(octets)
-        self._event.set()
+    def _arrived(self, port, octets):
+        if port is self._serial:
+            self._found.append(octets)
+            self._event.set()
 
-    def _failed(self, error):
-        self._error = error
-        self._event.set()
+    def _failed(self, port, error):
+        if port is self._serial:
+            self._error = error
+            self._event.set()
+            self._drained.set()
 
     async def read(self):
         """What is there. Raises OSError when the other side is gone."""
@@ -260,10 +281,13 @@ class ThreadPort(Port):
         return len(self._rest) > 4096
 
     def close(self):
-        """Close at once."""
+        """Close; what was written is still sent if the other side takes it."""
         port, self._serial = self._serial, None
         if port is not None:
-            port.close()
+            with self._lock:
+                octets, self._rest = self._rest, b""
+            self._wanted.set()
+            self._start(self._close_thread, port, self._writer, octets)
             self._drained.set()
             self._event.set()
 

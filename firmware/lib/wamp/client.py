@@ -176,7 +176,8 @@ class Client(Handlers):
                 try:
                     await self._session()
                     self.error = None
-                except Error as e:
+                except Exception as e:
+                    # Also what is no Error of ours, such as MemoryError: the next session may do.
                     self.error = e
                 if self._leaving:
                     return

@@ -51,7 +51,7 @@ def explain(error):
         return "its certificate is not trusted: %s" % error.verify_message
     if getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":
         return _NO_TLS
-    return str(error) or "the connection ended"
+    return getattr(error, "strerror", None) or str(error) or "the connection ended"
 
 
 class TransportDetails:
@@ -100,7 +100,8 @@ def _host_port(url, rest):
     rest = rest.split("/")[0]
     colon = rest.rfind(":")
     host, port = rest[:colon], rest[colon + 1 :]
-    if colon < 1 or not port.isdigit() or not 0 < int(port) < 65536:
+    digits = [c for c in port if "0" <= c <= "9"]
+    if colon < 1 or not port or len(digits) < len(port) or not 0 < int(port) < 65536:
         raise ConfigurationError("URL %s: host and port expected, as in rs://host:8080" % url)
     if host.startswith("["):
         host = host[1:-1]
@@ -135,6 +136,9 @@ class StreamTransport:
             # asyncio has no words for a connection that ends in the middle of the TLS handshake.
             text = explain(e) if str(e) or not self._secure else _NO_TLS
             raise TransportError("%s: %s" % (self.url, text))
+        except ValueError as e:
+            # CPython's resolver, for a name that no host can have.
+            raise ConfigurationError("URL %s: not the name of a host: %s" % (self.url, e))
 
     async def read(self):
         """The next octets, b"" at the end of the stream."""

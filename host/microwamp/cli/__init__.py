@@ -23,6 +23,7 @@ import sys
 from collections.abc import Sequence
 
 from wamp import errors
+from wamp.transport import explain
 
 from .. import __version__
 
@@ -79,11 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
         done = _run(list(sys.argv[1:] if argv is None else argv))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return done
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not find that out again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
@@ -111,6 +114,9 @@ def _run(words: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
+    except OSError as e:
+        print(f"{name}: {explain(e)}", file=sys.stderr)
+        return FAILED
     except Exception as e:
         if os.environ.get("MICROWAMP_DEBUG") == "1":
             import traceback
@@ -123,6 +129,8 @@ def _run(words: list[str]) -> int:
 def _sentence(error: Exception) -> str:
     """One line, whatever is in the text of the error."""
     text = " ".join(str(error).split())
+    # Parts of it may come from a router or a device: no control characters onto the terminal.
+    text = "".join(c if c.isprintable() else "?" for c in text)
     if isinstance(error, errors.Error):
         return text or type(error).__name__
     return f"internal error: {type(error).__name__}: {text} (MICROWAMP_DEBUG=1 shows where)"

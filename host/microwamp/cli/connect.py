@@ -6,7 +6,6 @@ from files or from the environment.
 
 import argparse
 import asyncio
-import ipaddress
 import math
 import os
 import ssl
@@ -250,7 +249,7 @@ def _logins(options: argparse.Namespace) -> list[auth.Authenticator]:
     if secret is not None:
         found.append(auth.CRA(authid, secret))
     if ticket is not None:
-        if not (options.allow_clear or _private(options.url)):
+        if not (options.allow_clear or options.url.startswith(("rss://", "rs://unix:"))):
             raise ConfigurationError(
                 f"the ticket would go in clear over {options.url}: use rss:// or --key, or "
                 "--allow-clear if nobody can read that line"
@@ -259,19 +258,6 @@ def _logins(options: argparse.Namespace) -> list[auth.Authenticator]:
     if not found and authid is not None:
         found.append(auth.Anonymous(authid))
     return found
-
-
-def _private(url: str) -> bool:
-    """Whether nobody but us and the router reads the line."""
-    if url.startswith(("rss://", "rs://unix:")):
-        return True
-    if not url.startswith("rs://"):
-        return False  # a serial line, and the bridge at its end
-    host = url[5:].partition("/")[0].rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _secret(path: str, option: str) -> str:
