@@ -28,6 +28,7 @@ EDGE = {
     "client": "asyncio, time-outs, reconnecting",
     "handlers": "the client's tasks for handlers",
     "keys": "reads key files",
+    "declarations": "what a client declares, asyncio events",
     "requests": "the client's pending requests, asyncio events",
     "serial": "the link on a serial port",
     "transport": "sockets",

@@ -3,10 +3,14 @@
 import asyncio
 
 import wamp.client
+from wamp import declarations
 from wamp.cbor import decode, encode
 from wamp.errors import TransportLost
 from wamp.rawsocket import Frames
 from wamp.transport import TransportDetails
+
+# What tests replace in wamp.client, so that they need no network and no patience.
+PATCHED = ("make", "_JOIN_MS", "_BACKOFF_FIRST", "_BACKOFF_MAX", "_REFUSED")
 
 ROLES = {"broker": {"features": {}}, "dealer": {"features": {}}}
 
@@ -185,10 +189,12 @@ class Scripted:
 
     async def __aenter__(self):
         module = wamp.client
-        self._saved = module.make, module._JOIN_MS, module._BACKOFF_FIRST, module._BACKOFF_MAX
+        self._saved = [(name, getattr(module, name)) for name in PATCHED]
         module.make = self._router.make
         module._JOIN_MS = self._join_ms
-        module._BACKOFF_FIRST = module._BACKOFF_MAX = 2
+        module._BACKOFF_FIRST = module._BACKOFF_MAX = module._REFUSED = 2
+        self._again = declarations._AGAIN_MAX
+        declarations._AGAIN_MAX = 2
         try:
             options = self._options
             options.setdefault("log", self.log.append)
@@ -201,8 +207,9 @@ class Scripted:
         return self.client
 
     def _restore(self):
-        module = wamp.client
-        module.make, module._JOIN_MS, module._BACKOFF_FIRST, module._BACKOFF_MAX = self._saved
+        for name, value in self._saved:
+            setattr(wamp.client, name, value)
+        declarations._AGAIN_MAX = self._again
 
     async def __aexit__(self, kind, error, traceback):
         try:

@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Client": "client",
-    "Declaration": "requests",
+    "Declaration": "declarations",
     "Result": "requests",
     "Anonymous": "auth",
     "Ticket": "auth",

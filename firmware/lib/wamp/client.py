@@ -10,8 +10,8 @@ import asyncio
 
 from . import rawsocket
 from ._port import MICROPYTHON, Alarm, random32, sleep_ms, ticks
+from .declarations import Declaration, Declarations
 from .errors import (
-    ApplicationError,
     AuthenticationError,
     ConfigurationError,
     Error,
@@ -23,8 +23,8 @@ from .errors import (
     TransportLost,
 )
 from .handlers import Handlers
-from .messages import CALL, PUBLISH, REGISTER, SUBSCRIBE, check_options, check_uri
-from .requests import Declaration, Request, result
+from .messages import CALL, PUBLISH, check_options, check_uri
+from .requests import Request, result
 from .session import (
     ANSWERED,
     CHALLENGED,
@@ -53,7 +53,7 @@ _BACKLOG = 8192  # octets not yet sent above which a publisher waits
 _LASTED = 8000  # what is over sooner, session or attempt, makes the next attempt wait longer
 
 
-class Client(Handlers):
+class Client(Handlers, Declarations):
     """A WAMP client with all four roles.
 
     url: see `transport`. realm: of the router. auth: an authenticator, or several in the order of
@@ -79,7 +79,8 @@ class Client(Handlers):
     ):
         if type(realm) is not str or not realm:
             raise ConfigurationError("the realm is %r, not a non-empty string" % (realm,))
-        super().__init__()
+        Handlers.__init__(self)
+        Declarations.__init__(self)
         self.url = url
         self.realm = realm
         self.timeout_ms = timeout_ms
@@ -102,8 +103,6 @@ class Client(Handlers):
         self.transport_details = self._transport.details  # what carries the session
         self._frames = None
         self._protocol = Protocol(self._send)
-        self._declarations = []
-        self._replaying = 0
         self._requests = {}
         self._waiting = []  # requests that wait for a session
         self._alarm = Alarm(self._expire)
@@ -137,6 +136,8 @@ class Client(Handlers):
     def start(self):
         """Start without waiting; must be called from within asyncio."""
         if self._task is None:
+            if self._over.is_set():
+                self._transport = make(self.url, **self._options)
             self._leaving = False
             self._over.clear()
             self._news.clear()
@@ -160,7 +161,7 @@ class Client(Handlers):
                 await task
             except asyncio.CancelledError:
                 if not self._over.is_set():
-                    raise
+                    self._end()  # it was cancelled before it had begun
         self._task = None
 
     async def ended(self):
@@ -199,11 +200,14 @@ class Client(Handlers):
                 backoff = min(backoff * 2, _BACKOFF_MAX)
                 self._transport = make(self.url, **self._options)
         finally:
-            self._transport.release()
-            self._alarm.stop()
-            self._settle_all(self.error or TransportLost("%s: the client has ended" % self.url))
-            self._over.set()
-            self._news.set()
+            self._end()
+
+    def _end(self):
+        self._transport.release()
+        self._alarm.stop()
+        self._settle_all(self.error or TransportLost("%s: the client has ended" % self.url))
+        self._over.set()
+        self._news.set()
 
     async def _session(self):
         """One connection and one session on it, until it ends; raises why."""
@@ -234,15 +238,16 @@ class Client(Handlers):
                 if not octets:
                     raise TransportLost("%s: the router closed the connection" % self.url)
                 await self._take(self._receive(octets))
-        except Error as e:
-            over = e
         except _Left:
             over = None
+        except Exception as e:
+            over = e
         finally:
             self.session = None
             self._ready = False
             self._news.clear()
             self._frames = None
+            self._replaying = 0
             lost = TransportLost("the session ended: %s" % (over or "we left"))
             for handle in protocol.end():
                 self._settle(handle, None, lost)
@@ -251,7 +256,7 @@ class Client(Handlers):
                 if declaration.error is None:
                     declaration._settled.clear()
             try:
-                if over is None or isinstance(over, (RemoteProtocolError, AuthenticationError)):
+                if not isinstance(over, TransportError):
                     await transport.finish()
             finally:
                 transport.close()
@@ -356,8 +361,9 @@ class Client(Handlers):
         elif kind == REVOKED:
             for declaration in report[1]:
                 self._log("%s was revoked by the router: %s" % (declaration.uri, report[2]))
-                declaration._settled.clear()
-                self._declare(declaration)
+                declaration.id = None
+                if declaration in self._declarations:
+                    self._declare(declaration)
 
     def _settle(self, handle, value, error=None):
         if self._waiting and self.session is not None:
@@ -371,20 +377,11 @@ class Client(Handlers):
                     if error is not None:
                         self._log("%s: %s" % (handle.uri, error))
                         self._perhaps_again(handle)
+                    elif handle not in self._declarations:
+                        self._withdraw(handle)
                 self._replayed()
         else:
             handle.settle(value, error)
-
-    def _perhaps_again(self, declaration):
-        """The router may still hold our former session, and with it the procedure."""
-        if getattr(declaration.error, "error", None) == ApplicationError.PROCEDURE_ALREADY_EXISTS:
-            self._spawn(self._declare_again(declaration, self.session))
-
-    async def _declare_again(self, declaration, session):
-        await sleep_ms(min(1000 << declaration.refusals, _BACKOFF_MAX))
-        if session == self.session and declaration in self._declarations:
-            declaration.refusals = min(declaration.refusals + 1, 5)
-            self._declare(declaration)
 
     def _on_join(self, details):
         self.session = self._protocol.session
@@ -415,24 +412,6 @@ class Client(Handlers):
             if not self._replaying:
                 self._ready = True
                 self._news.set()
-
-    def _declare(self, declaration):
-        """Send SUBSCRIBE or REGISTER for a declaration."""
-        if self.session is None or declaration._asked:
-            return
-        protocol = self._protocol
-        declaration._asked = True
-        try:
-            if declaration.code == SUBSCRIBE:
-                protocol.subscribe(declaration, declaration.uri, declaration, declaration.options)
-            else:
-                protocol.register(declaration, declaration.uri, declaration, declaration.options)
-            if self._replaying:
-                self._replaying += 1
-        except LocalProtocolError as e:
-            declaration._settle(None, e)
-        except TransportLost:
-            declaration._asked = False  # the reader will notice, and declare anew
 
     # -- what programs ask for
 
@@ -473,55 +452,6 @@ class Client(Handlers):
             handle = request if acknowledge else None
             request.id = self._protocol.publish(handle, topic, args, kwargs, options)
             return await self._outcome(request) if acknowledge else None
-        finally:
-            self._done(request)
-
-    def subscribe(self, topic, handler=None, details=False, **options):
-        """Declare a subscription: as a decorator, or with a handler, then returns a Declaration.
-
-        handler(*args, **kwargs) gets the event; with details=True a dictionary as one more
-        positional argument (publication, and topic, publisher ... as the router gives them).
-        """
-        check_uri(topic, "topic", "match" in options)
-        return self._declaration(SUBSCRIBE, topic, handler, options, details)
-
-    def register(self, procedure, handler=None, details=False, **options):
-        """Declare a procedure: as a decorator, or with a handler, then returns a Declaration.
-
-        handler(*args, **kwargs) returns a plain value or a Result, or raises ApplicationError to
-        answer with one; it may be a coroutine function. details as for `subscribe`.
-        """
-        check_uri(procedure, "procedure", "match" in options)
-        return self._declaration(REGISTER, procedure, handler, options, details)
-
-    def _declaration(self, code, uri, handler, options, details):
-        check_options(code, options)
-        if handler is None:
-
-            def decorate(function):
-                self._declaration(code, uri, function, options, details)
-                return function
-
-            return decorate
-        declaration = Declaration(self, code, uri, handler, options, details)
-        self._declarations.append(declaration)
-        self._declare(declaration)
-        return declaration
-
-    async def _undeclare(self, declaration):
-        if declaration not in self._declarations:
-            return
-        self._declarations.remove(declaration)
-        if self.session is None or declaration.id is None:
-            return
-        request = self._request(declaration.uri, None)
-        try:
-            id, declaration.id = declaration.id, None
-            if declaration.code == REGISTER:
-                request.id = self._protocol.unregister(request, id)
-            elif not self._protocol.unsubscribe(request, id, declaration):
-                return
-            await self._outcome(request)
         finally:
             self._done(request)
 
@@ -584,6 +514,17 @@ class Client(Handlers):
                     text = "%s: no session within %d ms"
                 error = RequestTimeout(text % (request.name, request.timeout_ms))
                 request.settle(None, error)
+            elif soonest is None or left < soonest:
+                soonest = left
+        for declaration in self._declarations:
+            if not declaration._asked:
+                continue
+            left = ((declaration.at - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+            if left <= 0:
+                self._protocol.forget(declaration.request)
+                text = "%s: the router has not confirmed it within %d ms"
+                error = RequestTimeout(text % (declaration.uri, self.timeout_ms))
+                self._settle(declaration, None, error)
             elif soonest is None or left < soonest:
                 soonest = left
         if soonest is not None:

@@ -1,15 +1,11 @@
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, overload, type_check_only
+from typing import Any, Protocol, Self, TypeAlias, type_check_only
 
 from .errors import Error
+from .declarations import Declarations
 from .handlers import Handlers
-from .requests import Declaration
 from .transport import TransportDetails
 
-_Handler: TypeAlias = Callable[..., object]
-_H = TypeVar("_H", bound=_Handler)
-_Match: TypeAlias = Literal["exact", "prefix", "wildcard"]
-_Invoke: TypeAlias = Literal["single", "roundrobin", "random", "first", "last"]
 _Codec: TypeAlias = tuple[Callable[[Any], bytes | bytearray], Callable[[bytes], Any]]
 
 # What wamp.auth.Authenticator has; any other class with the same will do.
@@ -26,7 +22,7 @@ class _Authenticator(Protocol):
     ) -> Generator[None, None, tuple[str, dict[str, Any]]]: ...
     def welcome(self, details: dict[str, Any]) -> None: ...
 
-class Client(Handlers):
+class Client(Handlers, Declarations):
     url: str
     realm: str
     timeout_ms: int
@@ -80,49 +76,3 @@ class Client(Handlers):
         disclose_me: bool = ...,
         retain: bool = ...,
     ) -> int | None: ...
-    @overload
-    def subscribe(
-        self,
-        topic: str,
-        handler: None = None,
-        details: bool = False,
-        *,
-        match: _Match = ...,
-        get_retained: bool = ...,
-    ) -> Callable[[_H], _H]: ...
-    @overload
-    def subscribe(
-        self,
-        topic: str,
-        handler: _Handler,
-        details: bool = False,
-        *,
-        match: _Match = ...,
-        get_retained: bool = ...,
-    ) -> Declaration: ...
-    @overload
-    def register(
-        self,
-        procedure: str,
-        handler: None = None,
-        details: bool = False,
-        *,
-        match: _Match = ...,
-        invoke: _Invoke = ...,
-        concurrency: int = ...,
-        disclose_caller: bool = ...,
-        force_reregister: bool = ...,
-    ) -> Callable[[_H], _H]: ...
-    @overload
-    def register(
-        self,
-        procedure: str,
-        handler: _Handler,
-        details: bool = False,
-        *,
-        match: _Match = ...,
-        invoke: _Invoke = ...,
-        concurrency: int = ...,
-        disclose_caller: bool = ...,
-        force_reregister: bool = ...,
-    ) -> Declaration: ...

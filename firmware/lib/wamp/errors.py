@@ -92,7 +92,7 @@ class ApplicationError(Error):
         self.kwargs = kwargs
 
     def __str__(self):
-        text = self.error
+        text = str(self.error)
         if self.args:
             text += ": " + ", ".join([str(a) for a in self.args])
         if self.kwargs:

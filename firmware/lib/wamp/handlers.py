@@ -4,6 +4,7 @@ import asyncio
 
 from ._port import is_coroutine
 from .errors import ApplicationError, Error, LocalProtocolError, TransportLost
+from .messages import check_uri
 from .requests import Result
 
 _TASKS = 64  # handlers under way that are coroutines; each is about 300 octets and its arguments
@@ -97,7 +98,7 @@ class Handlers:
             self._blame(declaration, e)
 
     def _fail(self, declaration, request, error):
-        if isinstance(error, ApplicationError):
+        if isinstance(error, ApplicationError) and self._may_be_sent(error):
             uri, args, kwargs = error.error, list(error.args), error.kwargs
         else:
             self._blame(declaration, error)
@@ -109,6 +110,14 @@ class Handlers:
             self._protocol_fail_short(request, uri, str(e))
         except TransportLost as e:
             self._blame(declaration, e)
+
+    def _may_be_sent(self, error):
+        """crossbar resets the connection for an ERROR whose URI is none."""
+        try:
+            check_uri(error.error, "error")
+        except LocalProtocolError:
+            return False
+        return True
 
     def _protocol_fail_short(self, request, uri, text):
         """The error itself could not be sent: its URI can."""

@@ -1,8 +1,6 @@
-"""Results, pending requests and declarations: what a client keeps for its program."""
+"""Results and pending requests: what a client keeps for its program."""
 
 import asyncio
-
-from .errors import RequestTimeout
 
 
 class Result:
@@ -63,46 +61,3 @@ class Request:
 
     def rest(self):
         self._event.clear()
-
-
-class Declaration:
-    """A subscription or registration that the client keeps up across sessions.
-
-    uri, options as declared. id: the router's, None while there is none. error: why the router
-    refused, None if it did not.
-    """
-
-    def __init__(self, client, code, uri, handler, options, details):
-        self._client = client
-        self.code = code
-        self.uri = uri
-        self.handler = handler
-        self.options = options
-        self.details = details
-        self.id = None
-        self.error = None
-        self.refusals = 0  # in this session, because the name was taken
-        self._asked = False
-        self._settled = asyncio.Event()
-
-    async def confirmed(self, timeout_ms=None):
-        """Wait until the router has confirmed; raises its ApplicationError, or RequestTimeout."""
-        try:
-            await asyncio.wait_for(
-                self._settled.wait(), (timeout_ms or self._client.timeout_ms) / 1000
-            )
-        except asyncio.TimeoutError:
-            raise RequestTimeout("%s: the router has not confirmed it" % self.uri)
-        if self.error is not None:
-            raise self.error
-        return self
-
-    async def remove(self):
-        """Take it back: unsubscribe or unregister, now and for later sessions."""
-        await self._client._undeclare(self)
-
-    def _settle(self, id, error=None):
-        self._asked = False
-        self.id = id
-        self.error = error
-        self._settled.set()

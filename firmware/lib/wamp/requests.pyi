@@ -1,7 +1,6 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from .client import Client
 from .errors import Error
 
 class Result:
@@ -25,24 +24,3 @@ class Request:
     async def wait(self) -> None: ...
     def wake(self) -> None: ...
     def rest(self) -> None: ...
-
-class Declaration:
-    code: int
-    uri: str
-    handler: Callable[..., object]
-    options: dict[str, Any]
-    details: bool
-    id: int | None
-    error: Error | None
-    refusals: int
-    def __init__(
-        self,
-        client: Client,
-        code: int,
-        uri: str,
-        handler: Callable[..., object],
-        options: dict[str, Any],
-        details: bool,
-    ) -> None: ...
-    async def confirmed(self, timeout_ms: int | None = None) -> Declaration: ...
-    async def remove(self) -> None: ...

@@ -10,7 +10,7 @@ lost_ms (docs/link.md).
 import asyncio
 
 from . import linkframe
-from ._port import MICROPYTHON, Alarm, random32, sleep_ms, ticks
+from ._port import MICROPYTHON, Alarm, random32, ticks
 from .errors import ConfigurationError, LocalProtocolError, TransportError, TransportLost
 from .link import CLOSED, CONSOLE, OPENED, Link
 from .linkstream import STREAM
@@ -64,6 +64,7 @@ class SerialTransport:
         self._found = []
         self._ended = None  # the reason, once the connection has ended
         self._flushing = None
+        self._pulling = False  # somebody waits for the line: nobody else may
 
     async def open(self):
         """Open the port and connect; raises TransportError after 10 s without an answer."""
@@ -103,6 +104,7 @@ class SerialTransport:
 
     async def _pull(self):
         """Wait for octets from the line and take them."""
+        self._pulling = True
         try:
             octets = await self._port.read()
         except OSError:
@@ -110,6 +112,8 @@ class SerialTransport:
             if await self._port.reopen():
                 self._link.resume(ticks())
             octets = b""
+        finally:
+            self._pulling = False
         if self._port is not None:
             if octets:
                 self._handle(self._link.receive(octets, ticks()))
@@ -132,6 +136,7 @@ class SerialTransport:
                     self._on_utc(value)
             elif kind == CLOSED:
                 self._ended = value[1] or "it was closed (code %d)" % value[0]
+                self._room.set()
             elif kind == CONSOLE:
                 self._port.console(value)
 
@@ -213,15 +218,21 @@ class SerialTransport:
 
     async def drain(self):
         """Wait until the backlog is small."""
-        if self._waiting > BACKLOG_HIGH and not self._ended:
-            await self._room.wait()
+        while self._waiting > BACKLOG_HIGH and not self._ended:
+            if self._pulling:
+                await self._room.wait()
+            else:
+                await self._pull()  # only what comes in makes room
 
     async def finish(self):
         """Wait until all is acknowledged and the bridge knows that we close; at most 2 s."""
         begin = ticks()
         link = self._link
         while self._backlog and not self._ended and (ticks() - begin) & 0x3FFFFFFF < 1500:
-            await sleep_ms(10)
+            try:
+                await asyncio.wait_for(self._pull(), 0.2)
+            except asyncio.TimeoutError:
+                continue
         link.close(linkframe.BY_PEER, "the device left")
         while link.is_open and (ticks() - begin) & 0x3FFFFFFF < 2000:
             self._flush()

@@ -38,7 +38,7 @@ _ERRNO = {
     -2: "the name is not known: check the host in the URL",
 }
 
-_NO_TLS = "it does not speak TLS (use rs:// instead of rss://)"
+_NO_TLS = "it does not speak TLS, it seems: rs:// instead of rss://?"
 
 
 def explain(error):
@@ -133,8 +133,10 @@ class StreamTransport:
                 await stream.open(self._host, self._port, self._path, options)
                 self._stream = stream
         except OSError as e:
-            # asyncio has no words for a connection that ends in the middle of the TLS handshake.
-            text = explain(e) if str(e) or not self._secure else _NO_TLS
+            # What does not speak TLS ends the connection, for which asyncio has no words, or
+            # resets it.
+            ended = self._secure and (not str(e) or e.errno == 104)
+            text = _NO_TLS if ended else explain(e)
             raise TransportError("%s: %s" % (self.url, text))
         except ValueError as e:
             # CPython's resolver, for a name that no host can have.

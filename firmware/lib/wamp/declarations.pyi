@@ -1,0 +1,82 @@
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypeVar, overload
+
+from .client import Client
+from .errors import Error
+
+_Handler: TypeAlias = Callable[..., object]
+_H = TypeVar("_H", bound=_Handler)
+_Match: TypeAlias = Literal["exact", "prefix", "wildcard"]
+_Invoke: TypeAlias = Literal["single", "roundrobin", "random", "first", "last"]
+
+class Declaration:
+    code: int
+    uri: str
+    handler: Callable[..., object]
+    options: dict[str, Any]
+    details: bool
+    id: int | None
+    error: Error | None
+    refusals: int
+    request: int
+    at: int
+    def __init__(
+        self,
+        client: Client,
+        code: int,
+        uri: str,
+        handler: Callable[..., object],
+        options: dict[str, Any],
+        details: bool,
+    ) -> None: ...
+    async def confirmed(self, timeout_ms: int | None = None) -> Declaration: ...
+    async def remove(self) -> None: ...
+
+class Declarations:
+    def __init__(self) -> None: ...
+    @overload
+    def subscribe(
+        self,
+        topic: str,
+        handler: None = None,
+        details: bool = False,
+        *,
+        match: _Match = ...,
+        get_retained: bool = ...,
+    ) -> Callable[[_H], _H]: ...
+    @overload
+    def subscribe(
+        self,
+        topic: str,
+        handler: _Handler,
+        details: bool = False,
+        *,
+        match: _Match = ...,
+        get_retained: bool = ...,
+    ) -> Declaration: ...
+    @overload
+    def register(
+        self,
+        procedure: str,
+        handler: None = None,
+        details: bool = False,
+        *,
+        match: _Match = ...,
+        invoke: _Invoke = ...,
+        concurrency: int = ...,
+        disclose_caller: bool = ...,
+        force_reregister: bool = ...,
+    ) -> Callable[[_H], _H]: ...
+    @overload
+    def register(
+        self,
+        procedure: str,
+        handler: _Handler,
+        details: bool = False,
+        *,
+        match: _Match = ...,
+        invoke: _Invoke = ...,
+        concurrency: int = ...,
+        disclose_caller: bool = ...,
+        force_reregister: bool = ...,
+    ) -> Declaration: ...
