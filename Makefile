@@ -11,7 +11,7 @@ UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-ca
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-crossbar test lint demo clean
+.PHONY: help setup setup-crossbar test lint demo hil bench-device clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -24,7 +24,7 @@ setup: $(VENV)/.ready  ## .venv with the three packages, the rig and the tools (
 
 setup-crossbar: $(XVENV)/.ready  ## crossbar.io in a venv of its own (once, a minute or two)
 
-test: setup setup-crossbar lint  ## everything CI does: lint, then all tests
+test: setup setup-crossbar firmware unix32 lint  ## everything CI does: lint, then all tests
 	$(VENV)/bin/python -m pytest
 
 lint: setup  ## ruff, mypy, stubs against the library, the packages as a stranger's type checker sees them
@@ -39,7 +39,13 @@ lint: setup  ## ruff, mypy, stubs against the library, the packages as a strange
 demo: setup $(if $(filter crossbar,$(ROUTER)),setup-crossbar)  ## a board on a serial line joins, is called, loses its line and its bridge
 	$(VENV)/bin/python -m microwamp_rig.demo --router $(ROUTER)
 
--include firmware/firmware.mk
+hil: setup setup-crossbar firmware  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
+	CONSOLE=$(CONSOLE) UART=$(UART) $(VENV)/bin/python -m pytest tests/hil -m "hil or hil_smoke"
+
+bench-device: setup firmware  ## figures of the device library in emulated time, against the stored baseline
+	$(VENV)/bin/python bench/device/run.py
+
+include firmware/firmware.mk
 
 clean:  ## removes environments, caches and build products
 	rm -rf $(VENV) $(XVENV) build dist .mypy_cache .pytest_cache .ruff_cache

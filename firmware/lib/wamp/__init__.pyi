@@ -5,6 +5,7 @@ from .auth import CRA as CRA
 from .auth import Anonymous as Anonymous
 from .auth import Ticket as Ticket
 from .client import Client as Client
+from .declarations import Declaration as Declaration
 from .errors import ApplicationError as ApplicationError
 from .errors import AuthenticationError as AuthenticationError
 from .errors import ConfigurationError as ConfigurationError
@@ -17,7 +18,6 @@ from .errors import RequestTimeout as RequestTimeout
 from .errors import SessionAborted as SessionAborted
 from .errors import TransportError as TransportError
 from .errors import TransportLost as TransportLost
-from .declarations import Declaration as Declaration
 from .requests import Result as Result
 
 __version__: str

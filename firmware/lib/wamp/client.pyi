@@ -1,8 +1,8 @@
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol, Self, TypeAlias, type_check_only
 
-from .errors import Error
 from .declarations import Declarations
+from .errors import Error
 from .handlers import Handlers
 from .transport import TransportDetails
 

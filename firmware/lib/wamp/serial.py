@@ -10,7 +10,7 @@ lost_ms (docs/link.md).
 import asyncio
 
 from . import linkframe
-from ._port import MICROPYTHON, Alarm, random32, ticks
+from ._port import MICROPYTHON, Alarm, random32, set_clock, ticks
 from .errors import ConfigurationError, LocalProtocolError, TransportError, TransportLost
 from .link import CLOSED, CONSOLE, OPENED, Link
 from .linkstream import STREAM
@@ -44,7 +44,8 @@ def parse(url):
 class SerialTransport:
     """RawSocket's octet stream over the link (docs/link.md), as the initiator.
 
-    on_utc: called with the bridge's time in seconds since 1970 when a connection is up.
+    on_utc: called with the bridge's time in seconds since 1970 when a connection is up; by default
+    it sets a board's clock that was never set.
     """
 
     private = False  # the bridge, and whoever taps the line, can read along
@@ -53,7 +54,7 @@ class SerialTransport:
         self.url = url
         self.path, self.options = parse(url)
         self.details = TransportDetails("serial", url)
-        self._on_utc = on_utc
+        self._on_utc = on_utc or (set_clock if MICROPYTHON else None)
         self._port = None
         self._last = None  # the port once it is closed
         self._link = None
