@@ -19,8 +19,11 @@ class Lines:
         self._rest += octets
         *lines, self._rest = self._rest.replace(b"\r", b"\n").split(b"\n")
         while len(self._rest) > LINE_MAX:
-            lines.append(self._rest[:LINE_MAX])
-            self._rest = self._rest[LINE_MAX:]
+            cut = LINE_MAX
+            while cut > LINE_MAX - 3 and self._rest[cut] & 0xC0 == 0x80:
+                cut -= 1  # not within a character of UTF-8
+            lines.append(self._rest[:cut])
+            self._rest = self._rest[cut:]
         for line in lines:
             text = line.decode("utf-8", "replace")
             odd = sum(1 for c in text if c == "\ufffd" or not (c.isprintable() or c == "\t"))

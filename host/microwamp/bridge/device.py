@@ -6,30 +6,43 @@ long as the link's connection, so that the router notices a device that fell sil
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wamp import _posixport, linkframe, messages
 from wamp._port import Alarm, random32, ticks
-from wamp.errors import ConfigurationError, Error, RemoteProtocolError
+from wamp.errors import ConfigurationError, Error, HandshakeRefused, RemoteProtocolError
 from wamp.link import CLOSED, CONSOLE, OPENED
 from wamp.linkacceptor import Acceptor
 from wamp.linkstream import STREAM
-from wamp.transport import StreamTransport, explain, make
+from wamp.transport import explain, make
 
 from .console import Lines
 from .splice import Splice, realm_of
 
+if TYPE_CHECKING:
+    from wamp.transport import Transport
+
 Report = Callable[[str, Mapping[str, Any]], None]
 
+# Octets towards us that the link may have under way: the most that credits can say.
+WINDOW = 16320
 # Octets for the router that may wait before the device is held back.
 HIGH = 65536
 # Octets read from the router at a time: about what the link has under way at once.
 CHUNK = 8192
-CONNECT_S = 10.0
+# Octets of a device before the router is there: it sends a handshake of four and waits.
+EARLY_MAX = 4096
+# Octets for the device beside the router's, which are read as the link takes them: PONGs only.
+LATE_MAX = 131072
+# For connection and RawSocket handshake together; a device waits for 10 s, and is to be told.
+CONNECT_S = 8.0
 CLOSE_S = 1.0
+# Web servers and TLS wait for more than the four octets of the handshake.
+_NO_ANSWER = "no answer to the RawSocket handshake; is it HTTP there, or TLS (rss://)?"
 
 
 class Device:
@@ -59,13 +72,14 @@ class Device:
         self._tls = tls
         self._console = console
         self._lines = Lines(self._console_line)
-        self._link = Acceptor(window=16320, send_buffer=16384, lost_ms=lost_ms)
+        self._link = Acceptor(window=WINDOW, send_buffer=16384, lost_ms=lost_ms)
         self._alarm = Alarm(self._tick)
         self._port: Any = None
-        self._upstream: StreamTransport | None = None
+        self._upstream: Transport | None = None
         self._splice: Splice | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._early: list[bytes] = []  # from the device, before the router is connected
+        self._holding: asyncio.Task[None] | None = None  # while the device is held back
+        self._early = b""  # from the device, before the router is connected
         self._late: list[bytes] = []  # for the device, more than the link has room for
         self._room = asyncio.Event()
         self._stopping = False
@@ -154,7 +168,10 @@ class Device:
             if kind == STREAM:
                 self._from_device(value)
             elif kind == OPENED:
-                self._opened(value)
+                # Two OPENs may come in one piece: one that waited, and one that our ANNOUNCE
+                # caused. With the first event the link has accepted the newest of them.
+                if not self._link.is_open:
+                    self._opened(value)
             elif kind == CLOSED:
                 self._link_closed(*value)
             elif kind == CONSOLE and self._console != "off":
@@ -166,9 +183,10 @@ class Device:
         if self._stopping:
             self._link.refuse(linkframe.STOPPING, "the bridge is stopping")
             return
+        self._link.set_window(WINDOW)
         self._link.accept(random32(), int(time.time()), ticks())
         self._splice = Splice(self._message)
-        self._early = []
+        self._early = b""
         self._late = []
         self.report("device", state="connected", software=software)
         self._connecting = asyncio.create_task(self._connect(self._splice))
@@ -177,25 +195,33 @@ class Device:
         """Connect to the router, then carry what comes from there, until it ends."""
         options = {"ssl": self._tls} if self._router.startswith("rss://") else {}
         upstream = make(self._router, **options)
+        limit = asyncio.get_running_loop().time() + CONNECT_S
         try:
             try:
-                await asyncio.wait_for(upstream.open(), CONNECT_S)
-            except (Error, OSError, asyncio.TimeoutError) as e:
-                text = str(e) or f"{self._router}: no answer"
-                self.report("router", state="unreachable", reason=text)
-                self._end(linkframe.NO_ROUTER, text)
+                async with asyncio.timeout_at(limit):
+                    await upstream.open()
+            except (Error, OSError) as e:
+                text = str(e) or f"{self._router}: no answer within {CONNECT_S:g} s"
+                self._unreachable(linkframe.NO_ROUTER, text)
                 return
             self._upstream = upstream
-            early, self._early = self._early, []
-            for octets in early:
-                splice.from_device(octets)
+            early, self._early = self._early, b""
+            splice.from_device(early)
             await self._deliver()
             while True:
                 self._room.clear()
                 self._flush()
                 if self._late or not self._link.room():
                     await self._room.wait()
-                octets = await upstream.read()
+                try:
+                    async with asyncio.timeout_at(None if splice.opened else limit):
+                        octets = await upstream.read()
+                except TimeoutError:
+                    if splice.asked:
+                        self._unreachable(linkframe.NO_ROUTER, f"{self._router}: {_NO_ANSWER}")
+                    else:
+                        self._protocol("the device sent no RawSocket handshake")
+                    return
                 if not octets:
                     self.report("router", state="closed")
                     self._end(linkframe.BY_ROUTER, "the router closed the connection")
@@ -203,16 +229,30 @@ class Device:
                 for i in range(0, len(octets), CHUNK):
                     splice.from_router(octets[i : i + CHUNK])
                     await self._deliver()
+        except HandshakeRefused as e:
+            with contextlib.suppress(Error):
+                self._pass_on()  # the device is to have the router's own words
+            self._unreachable(linkframe.BY_ROUTER, f"{self._router}: {e}")
         except RemoteProtocolError as e:
-            self.report("protocol", reason=str(e))
-            self._end(linkframe.PROTOCOL, str(e))
+            self._protocol(str(e))
         except Error as e:
-            self.report("router", state="lost", reason=str(e))
-            self._end(linkframe.BY_ROUTER, str(e))
+            self._lost(e)
         finally:
             upstream.close()
-            if self._splice is splice:
+            if self._upstream is upstream:
                 self._upstream = None
+
+    def _unreachable(self, code: int, text: str) -> None:
+        self.report("router", state="unreachable", reason=text)
+        self._end(code, text)
+
+    def _lost(self, error: Error) -> None:
+        self.report("router", state="lost", reason=str(error))
+        self._end(linkframe.BY_ROUTER, str(error))
+
+    def _protocol(self, text: str) -> None:
+        self.report("protocol", reason=text)
+        self._end(linkframe.PROTOCOL, text)
 
     async def _deliver(self) -> None:
         """Send what the splice has for either side; waits while the router does not take it."""
@@ -231,38 +271,41 @@ class Device:
             self._late += splice.to_device
             splice.to_device.clear()
             self._flush()
+            if sum(map(len, self._late)) > LATE_MAX:
+                raise RemoteProtocolError("the device sends PINGs and does not take the answers")
 
     def _from_device(self, octets: bytes) -> None:
         if self._splice is None:
             return
-        if self._upstream is None:
-            self._early.append(octets)
-            return
         try:
+            if self._upstream is None:
+                self._early += octets
+                if len(self._early) > EARLY_MAX:
+                    raise RemoteProtocolError("the device sends before the router has answered")
+                return
             self._splice.from_device(octets)
             self._pass_on()
+        except RemoteProtocolError as e:
+            self._protocol(str(e))
         except Error as e:
-            self.report("protocol", reason=str(e))
-            self._end(linkframe.PROTOCOL, str(e))
-            return
-        self._hold_back()
+            self._lost(e)
+        else:
+            self._hold_back()
 
     def _hold_back(self) -> None:
         """A router that does not take what the device sends must not fill our memory."""
         upstream = self._upstream
-        if upstream is not None:
-            full = upstream.backlog() > HIGH
-            if full and self._link.window:
-                self._link.set_window(0)
-                asyncio.create_task(self._let_go(upstream))
+        if upstream is not None and upstream.backlog() > HIGH and self._link.window:
+            self._link.set_window(0)
+            self._holding = asyncio.create_task(self._let_go(upstream))
 
-    async def _let_go(self, upstream: StreamTransport) -> None:
-        try:
+    async def _let_go(self, upstream: "Transport") -> None:
+        # An error is reported by the reader of the same transport.
+        with contextlib.suppress(Error):
             await upstream.drain()
-        except Error:
-            return  # the reader of the same transport reports it
-        self._link.set_window(16320)
-        self._flush()
+        if self._upstream is upstream:
+            self._link.set_window(WINDOW)
+            self._flush()
 
     def _message(self, from_device: bool, code: int, head: bytes) -> None:
         """HELLO, WELCOME, ABORT or GOODBYE has passed: for the log."""
@@ -279,6 +322,7 @@ class Device:
     def _end(self, code: int, text: str) -> None:
         """End the device's connection after what it still is to get."""
         self._drop_upstream()
+        self._splice = None
         self._link.close(code, text)
         self._flush()
 
@@ -287,6 +331,7 @@ class Device:
         self.report("device", state="disconnected", reason=reason)
         self._drop_upstream()
         self._splice = None
+        self._late = []
         self.session = None
         self._closed.set()
 
@@ -297,7 +342,7 @@ class Device:
         if self._upstream is not None:
             self._upstream.close()
             self._upstream = None
-        self._early = []
+        self._early = b""
 
     # -- the console
 
@@ -316,7 +361,7 @@ class Device:
             self._flush()
             try:
                 await asyncio.wait_for(self._closed.wait(), CLOSE_S)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 self.report("device", state="disconnected", reason="it does not answer")
         self._alarm.stop()
         if self._port is not None:

@@ -4,7 +4,8 @@
 untouched and is never kept. The splice answers PING itself (crossbar's connection dies of one),
 and it announces the largest receive limit to the router in the device's place, so that a message
 that is too long for the device reaches the bridge: there the router gets an ERROR for an
-INVOCATION, and the device one for a RESULT, where otherwise a caller would wait for ever.
+INVOCATION, and the device one for a RESULT or an ERROR, where otherwise a caller would wait for
+ever. What the splice puts in of its own goes between two frames that pass, never into one.
 """
 
 from collections.abc import Callable
@@ -19,8 +20,13 @@ from wamp.errors import ApplicationError, RemoteProtocolError
 PEEK: Final = 300
 # Longest PING that is answered: it is kept until it is whole. Peers send 8 to 125 octets.
 PING_MAX: Final = 4096
+# Octets of our own that may wait for the end of a frame: 16 of the longest PONGs, or some hundred
+# ERRORs. Who causes more while one message passes means harm.
+OWN_MAX: Final = 65536
 
 _NOT_KNOWN: Final = 1 << 24
+# What is reported: the message types that begin and end a session.
+_REPORTED: Final = (messages.HELLO, messages.WELCOME, messages.ABORT, messages.GOODBYE)
 
 
 class Splice:
@@ -41,46 +47,61 @@ class Splice:
         self.device_limit = _NOT_KNOWN
         self.router_limit = _NOT_KNOWN
 
+    @property
+    def asked(self) -> bool:
+        """Whether the device has begun the RawSocket handshake."""
+        return self._device.opened
+
+    @property
+    def opened(self) -> bool:
+        """Whether the router has answered the RawSocket handshake."""
+        return self._router.opened
+
     def from_device(self, octets: bytes) -> None:
         """Take octets that came from the device. Raises RemoteProtocolError with the cause."""
         self._device.feed(octets)
 
     def from_router(self, octets: bytes) -> None:
-        """Take octets that came from the router. Raises RemoteProtocolError with the cause."""
+        """Take octets that came from the router. Raises RemoteProtocolError with the cause, or
+        HandshakeRefused if it is no router, or one that refuses (the device is told too)."""
         self._router.feed(octets)
 
     def _handshake(self, from_device: bool, octets: bytes) -> None:
         if octets[0] != 0x7F:
-            who = "the device" if from_device else "the router"
-            raise RemoteProtocolError(f"{who} does not speak RawSocket: it began with {octets!r}")
+            if not from_device:
+                rawsocket.check_reply(octets)  # raises, and says what it looks like
+            raise RemoteProtocolError(
+                f"the device does not speak RawSocket: it began with {octets!r}"
+            )
         limit = min(512 << (octets[1] >> 4), rawsocket.LENGTH_MAX)
         if from_device:
             self.device_limit = limit
             self.to_router.append(bytes((0x7F, octets[1] | 0xF0, octets[2], octets[3])))
         else:
-            self.router_limit = limit
             self.to_device.append(octets)
+            if not octets[1] & 15:
+                rawsocket.check_reply(octets)  # raises, with the router's reason
+            self.router_limit = limit
 
-    def _too_long(self, from_device: bool, length: int, head: bytes) -> None:
-        """Part of a message that its receiver would not take: make sure nobody waits for it."""
-        if from_device:
-            # The device knows the limit as well as we do.
-            raise RemoteProtocolError(
-                f"the device sent a message of {length} octets, the router takes "
-                f"{self.router_limit}"
-            )
-        self.dropped += 1
-        code, request = peek(head)
+    def _too_long(self, length: int, head: bytes) -> None:
+        """Part of a message that the device would not take: make sure nobody waits for it."""
         text = f"a message of {length} octets, the device takes {self.device_limit}"
+        code, request, request2 = peek(head)
         if code == messages.INVOCATION and request:
-            self.to_router.append(_error(messages.INVOCATION, request, text))
+            self._device.insert(_error(messages.INVOCATION, request, text))
         elif code == messages.RESULT and request:
-            self.to_device.append(_error(messages.CALL, request, text))
+            self._router.insert(_error(messages.CALL, request, text))
+        elif code == messages.ERROR and request and request2:
+            self._router.insert(_error(request, request2, text))
+        elif code != messages.EVENT:
+            # WELCOME or CHALLENGE, say: without it the device would wait in vain.
+            raise RemoteProtocolError(f"the router sent {text} (code {code})")
+        self.dropped += 1
 
     def _pong(self, from_device: bool, payload: bytes) -> None:
         answer = len(payload).to_bytes(4, "big")
         answer = bytes((rawsocket.PONG,)) + answer[1:] + payload
-        (self.to_device if from_device else self.to_router).append(answer)
+        (self._router if from_device else self._device).insert(answer)
 
 
 class _Direction:
@@ -89,33 +110,44 @@ class _Direction:
     def __init__(self, splice: Splice, from_device: bool) -> None:
         self._splice = splice
         self._from_device = from_device
-        self._open = False
+        self.opened = False  # the handshake has passed
         self._head = b""  # an incomplete handshake or prefix
         self._left = 0  # octets of the frame that are still to come
         self._pass = False  # whether they go on to the other side
         self._kept: bytearray | None = None  # beginning of a frame that is looked at
         self._keep = 0  # how many octets of it are wanted
         self._done: Callable[[bytes], None] = _nothing
+        self._own: list[bytes] = []  # of our own, to be sent between two frames
+        self._own_octets = 0
+
+    def insert(self, octets: bytes) -> None:
+        """Send a frame of our own the way this direction goes, as soon as none is passing."""
+        if self.opened and not (self._pass and self._left):
+            self._out().append(octets)
+            return
+        self._own.append(octets)
+        self._own_octets += len(octets)
+        if self._own_octets > OWN_MAX:
+            raise RemoteProtocolError(
+                "too many PINGs, or messages that are too long, while one message passes"
+            )
+
+    def _out(self) -> list[bytes]:
+        return self._splice.to_router if self._from_device else self._splice.to_device
+
+    def _between(self) -> None:
+        """A frame has passed: now what waits for that."""
+        if self._own:
+            self._out().extend(self._own)
+            self._own.clear()
+            self._own_octets = 0
 
     def feed(self, octets: bytes) -> None:
-        splice = self._splice
-        out = splice.to_router if self._from_device else splice.to_device
+        if not self.opened:
+            octets = self._open(octets)
+        out = self._out()
         i = 0
         end = len(octets)
-        if not self._open:
-            self._head += octets[:4]
-            i = end
-            if len(self._head) < 4:
-                if self._head and self._head[0] != 0x7F:
-                    splice._handshake(self._from_device, self._head)
-                return
-            # What followed the handshake in the same piece.
-            extra = self._head[4:] + octets[4:]
-            splice._handshake(self._from_device, self._head[:4])
-            self._head = b""
-            self._open = True
-            self.feed(extra) if extra else None
-            return
         while i < end:
             if not self._left:
                 need = 4 - len(self._head)
@@ -139,6 +171,21 @@ class _Direction:
                     self._done(kept)
             if self._pass:
                 out.append(part)
+                if not self._left:
+                    self._between()
+
+    def _open(self, octets: bytes) -> bytes:
+        """Take the handshake; returns what followed it in the same piece."""
+        begin = self._head + octets
+        # What is no router is named by four octets, what is no device by one.
+        if len(begin) < 4 and (begin[:1] in b"\x7f" or not self._from_device):
+            self._head = begin
+            return b""
+        self._head = b""
+        self._splice._handshake(self._from_device, begin[:4])
+        self.opened = True
+        self._between()
+        return begin[4:]
 
     def _begin(self, prefix: bytes, out: list[bytes]) -> None:
         splice = self._splice
@@ -152,7 +199,12 @@ class _Direction:
             self._kept = bytearray()
             self._keep = PEEK
             if n > limit:
-                self._done = lambda head: splice._too_long(self._from_device, n, head)
+                if self._from_device:
+                    # The device knows the limit as well as we do.
+                    raise RemoteProtocolError(
+                        f"the device sent a message of {n} octets, the router takes {limit}"
+                    )
+                self._done = lambda head: splice._too_long(n, head)
                 return
             self._pass = True
             out.append(prefix)
@@ -174,46 +226,61 @@ class _Direction:
             self._done(b"")
 
     def _seen(self, head: bytes) -> None:
-        # Only what opens and closes a session is reported; its code is in the second octet.
-        if len(head) > 1 and head[1] <= messages.GOODBYE:
-            self._splice._on_message(self._from_device, head[1], head)
+        code = peek(head)[0]
+        if code in _REPORTED:
+            self._splice._on_message(self._from_device, code, head)
 
 
 def _nothing(_: bytes) -> None:
     return
 
 
-def peek(head: bytes) -> tuple[int, int]:
-    """(message code, request id) from the first octets of a CBOR message; zeros if unreadable."""
-    numbers = []
-    i = 1
-    if not head or head[0] >> 5 != 4:
-        return 0, 0
-    while len(numbers) < 2 and i < len(head):
-        first = head[i]
-        if first < 24:
-            numbers.append(first)
-            i += 1
-        elif first < 28:
-            n = 1 << (first - 24)
-            numbers.append(int.from_bytes(head[i + 1 : i + 1 + n], "big"))
-            i += 1 + n
-        else:
+def peek(head: bytes) -> tuple[int, int, int]:
+    """The numbers that a CBOR message begins with: code, then request id, or the request's type
+    and id of an ERROR. From the first element on that is no number, or not all there: zeros."""
+    numbers = [0, 0, 0]
+    at = _elements(head)
+    for n in range(3):
+        item = _item(head, at) if at else None
+        if item is None or item[0] != 0:
             break
-    return (numbers + [0, 0])[0], (numbers + [0, 0])[1]
+        numbers[n], at = item[1:]
+    return numbers[0], numbers[1], numbers[2]
 
 
 def realm_of(head: bytes) -> str:
     """The realm in the first octets of a HELLO, "" if it cannot be read."""
-    if len(head) < 3 or head[2] >> 5 != 3:
+    at = _elements(head)
+    item = _item(head, at) if at else None
+    text = _item(head, item[2]) if item else None
+    if text is None or text[0] != 3 or len(head) < text[2] + text[1]:
         return ""
-    n = head[2] & 31
-    i = 3
-    if n == 24 and len(head) > 3:
-        n, i = head[3], 4
-    elif n > 23:
-        return ""
-    return head[i : i + n].decode("utf-8", "replace") if len(head) >= i + n else ""
+    return head[text[2] : text[2] + text[1]].decode("utf-8", "replace")
+
+
+def _elements(head: bytes) -> int:
+    """Where the first element of a CBOR array stands; 0 if it is none."""
+    if head[:1] == b"\x9f":
+        return 1
+    item = _item(head, 0)
+    return item[2] if item and item[0] == 4 else 0
+
+
+def _item(octets: bytes, at: int) -> tuple[int, int, int] | None:
+    """(major type, number, where its head ends) of the CBOR item at `at`; None where that is not
+    all there, or the length is indefinite (RFC 8949, section 3)."""
+    if at >= len(octets):
+        return None
+    first = octets[at]
+    number = first & 31
+    at += 1
+    if number >= 24:
+        n = 1 << (number - 24)
+        if number > 27 or len(octets) < at + n:
+            return None
+        number = int.from_bytes(octets[at : at + n], "big")
+        at += n
+    return first >> 5, number, at
 
 
 def _error(kind: int, request: int, text: str) -> bytes:

@@ -10,7 +10,10 @@ import fcntl
 import os
 import signal
 import ssl
+import stat
 import sys
+
+import serial
 
 from wamp.errors import ConfigurationError, TransportError
 from wamp.transport import explain
@@ -70,11 +73,17 @@ def _context(options: argparse.Namespace) -> ssl.SSLContext | None:
 def _check(port: str) -> None:
     """A first look, so that a wrong name ends at once with its cause."""
     if "://" in port:
+        try:
+            serial.serial_for_url(port, do_not_open=True)
+        except ValueError as e:
+            raise ConfigurationError(f"port {port}: {e}") from e
         return
     if not os.path.exists(port):
         raise TransportError(
             f"port {port}: it does not exist (--wait waits for it; `ls /dev/tty*` shows ports)"
         )
+    if not stat.S_ISCHR(os.stat(port).st_mode):
+        raise ConfigurationError(f"port {port}: it is not a serial port")
     if not os.access(port, os.R_OK | os.W_OK):
         raise TransportError(f"port {port}: no permission (is your user in the group dialout?)")
     try:
