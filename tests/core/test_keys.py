@@ -199,6 +199,50 @@ def test_cryptosign():
         raises(ConfigurationError, keys.cryptosign, path)
 
 
+class Generator:
+    """`os` of wamp.keys, with another urandom."""
+
+    def __init__(self, urandom):
+        self.urandom = urandom
+
+    def __enter__(self):
+        keys.os = self
+
+    def __exit__(self, *error):
+        keys.os = os
+
+
+def test_new_seeds():
+    seeds = [keys.new_seed(), keys.new_seed(), keys.new_seed(b"x"), keys.new_seed(bytearray(99))]
+    for n, seed in enumerate(seeds):
+        assert len(seed) == 32 and type(seed) is bytes
+        assert seed not in seeds[:n], n
+
+
+def test_entropy_is_mixed_with_the_systems_own():
+    def of(entropy, salt):
+        reads = [b"a" * 31 + salt, b"b" * 32 + salt]
+        with Generator(lambda n: (reads.pop(0) * 2)[1:33]):
+            return keys.new_seed(entropy)
+
+    assert of(b"x", b"1") == of(b"x", b"1")
+    assert len(set([of(b"x", b"1"), of(b"y", b"1"), of(b"x", b"2"), of(b"", b"1")])) == 4
+
+
+def test_generator_that_repeats_itself_is_refused():
+    repeats = (
+        ("all octets alike", [b"*" * 32, b"*" * 32]),
+        ("zeros, then noise", [bytes(32), bytes(range(32))]),
+        ("noise, then all alike", [bytes(range(32)), b"\xff" * 32]),
+        ("the same noise again", [bytes(range(32)), bytes(range(32))]),
+    )
+    for name, reads in repeats:
+        with Generator(lambda n: reads.pop(0)):
+            text = str(raises(ConfigurationError, keys.new_seed, b"entropy of the host"))
+        assert "os.urandom" in text, name
+        assert not reads, name
+
+
 def test_written_files_can_be_read():
     for comment in ("", "porch light", "private-key-ed25519: 00"):
         with File() as path:

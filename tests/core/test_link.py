@@ -401,6 +401,18 @@ def test_device_first_bridge_later_and_the_other_way_round():
         assert pair.now - start < 400
 
 
+def test_two_opens_in_one_piece():
+    device, bridge = Link(), Acceptor()
+    device.open(7, 0)
+    octets = bytes(device.output(0))
+    device.open(8, 0)
+    octets += bytes(device.output(0))
+    found = bridge.receive(octets, 0)
+    assert found == [(OPENED, "")], found
+    bridge.accept(9, 0, 0)
+    assert device.receive(bridge.output(0), 0) == [(OPENED, 0)]
+
+
 def test_refused():
     pair = Pair()
     pair.accept = False

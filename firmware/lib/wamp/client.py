@@ -193,7 +193,9 @@ class Client(Handlers, Declarations):
                     # A session that lasted, or an attempt that took its time (nobody on the other
                     # end of the line): the next one need not wait.
                     backoff = _BACKOFF_FIRST
-                if isinstance(self.error, (SessionAborted, AuthenticationError)):
+                if self.joins == joins and isinstance(
+                    self.error, (SessionAborted, AuthenticationError)
+                ):
                     backoff = max(backoff, _REFUSED)
                 # Jitter: a rack of boards must not come back all at once.
                 await sleep_ms(backoff // 2 + random32() % backoff)

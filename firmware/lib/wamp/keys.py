@@ -16,6 +16,7 @@ from binascii import hexlify, unhexlify
 from . import ed25519
 from .auth import Cryptosign
 from .errors import ConfigurationError
+from .sha512 import sha512
 
 PRIVATE = "private-key-ed25519"
 PUBLIC = "public-key-ed25519"
@@ -76,6 +77,24 @@ def read_key(path):
             )
         public = computed
     return seed, public
+
+
+def new_seed(entropy=b""):
+    """A new private key, 32 octets: a hash of what the system's generator gives and of `entropy`,
+    octets from elsewhere, such as the host that sets the board up.
+
+    Raises ConfigurationError where that generator repeats itself, whatever the entropy: on some
+    chips and emulators `os.urandom` is constant, and all their keys would be the same.
+    """
+    first = os.urandom(32)
+    second = os.urandom(32)
+    for octets in (first, second):
+        if first == second or octets == octets[:1] * 32:
+            raise ConfigurationError(
+                "this system's random generator (os.urandom) repeats itself: make the key on "
+                "another one, with `microwamp keygen`, and copy the file"
+            )
+    return sha512(first + second + bytes(entropy))[:32]
 
 
 def write_key(path, seed, public, comment=""):

@@ -83,6 +83,8 @@ class Acceptor(Link):
         self._become(IS_OPENING)
         self._asked = (epoch, fragment, lost, credit)
         name = payload[9:73]
+        # Of two OPENs in one piece (one that had waited, one that our ANNOUNCE caused) the newer.
+        found[:] = [event for event in found if event[0] != OPENED]
         found.append((OPENED, name.decode() if is_text(name) else ""))
 
     def _foreign(self, now):
