@@ -444,9 +444,12 @@ class Client(Handlers, Declarations):
             check_options(PUBLISH, options)
         if not acknowledge and self.session is not None:
             self._protocol.publish(None, topic, args, kwargs, options)
-            if self._transport.backlog() > _BACKLOG:
+            backlog = self._transport.backlog()
+            if backlog > _BACKLOG:
                 limit = self.timeout_ms if timeout_ms is None else timeout_ms
                 await self._limited(self._transport.drain(), limit, "it does not read")
+            elif backlog > 1024:
+                await sleep_ms(0)  # a burst of publications must not keep others from running
             return None
         request = self._request(topic, timeout_ms)
         try:

@@ -1,0 +1,35 @@
+"""Host code in the time of the emulated boards: `EmulatedLoop`, and a library that goes by it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from wamp import _port
+
+
+class _Time:
+    """The module `time`, as far as the library uses it on a host."""
+
+    @staticmethod
+    def monotonic() -> float:
+        """The running event loop's clock; without one the system's."""
+        loop = asyncio._get_running_loop()
+        return time.monotonic() if loop is None else loop.time()
+
+
+@contextmanager
+def emulated_time() -> Iterator[asyncio.Runner]:
+    """A Runner in whose event loop a bridge, a router and clients live in the boards' time: their
+    time limits pass as with a real board, however slow the emulation is."""
+    from microwamp_rig.rp2040.loop import EmulatedLoop
+
+    before = _port.time  # type: ignore[attr-defined]
+    _port.time = _Time  # type: ignore[attr-defined]
+    try:
+        with asyncio.Runner(loop_factory=EmulatedLoop) as runner:
+            yield runner
+    finally:
+        _port.time = before  # type: ignore[attr-defined]
