@@ -1,15 +1,30 @@
-"""pytest: one test file on CPython and on MicroPython, coroutine tests, a crossbar.io node.
+"""pytest: tests on CPython, MicroPython and boards; coroutine tests; a crossbar.io node.
 
 *Files for both interpreters.* The ini option `microwamp_dual` names folders; each test function
 of a file there becomes one item for each board (`--board`): `test_x[cpython]`, `test_x[unix]`.
 Such functions take no fixtures and the files import nothing that MicroPython lacks. All selected
 tests of a file run in one MicroPython process, by `run_tests.py`, started when the first of them
 is due; an item waits for its own line of that process. When the process ends or hangs, the items
-without a result fail and show its output.
+without a result fail and show its output. With `--board rp2040` that process emulates a Pico
+(microwamp_rig.emulate): some thirty times slower than the chip, so never by default.
 
 *Coroutine functions* are run by `asyncio.run`, for 30 s at most (10 s in dual folders; the marker
 `timeout(seconds)` changes it). What the event loop reports meanwhile, such as a task whose
-exception nobody took, fails the test.
+exception nobody took, fails the test. With the marker `emulated_time` a test lives in the time of
+the emulated boards in it (microwamp_rig.boardtime): its limits are the chip's seconds.
+
+*Boards*: fixtures that make boards with your firmware and program,
+
+    async def test_blinks(pico):
+        async with pico(Path("main.py"), files={"device.key": KEY}) as board:
+            await board.expect("ready")
+
+`pico(program, line="uart", ...)` is a board at the end of a line, `board.port`, or with
+line="console" of `board.console_port`: an `Rp2040Board`, or with `--console PORT` (and
+`--uart PORT`) the `RealBoard` there. `rp2040(...)` is always the emulated one, in an event loop,
+`rp2040_machine(...)` a `Machine`: without one, in emulated time alone. `--firmware PATH` is what
+the emulated ones run (default: $MICROWAMP_FIRMWARE, else what `make firmware` built), `--seed N`
+where their randomness begins.
 
 *The fixture `crossbar`*: one node for the whole run, started by the first test that wants it.
 """
@@ -25,6 +40,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,19 +50,32 @@ if TYPE_CHECKING:
     import asyncio
 
     from microwamp_rig.crossbar import CrossbarNode
+    from microwamp_rig.real import RealBoard
+    from microwamp_rig.rp2040 import Machine, Rp2040Board
 
 ASYNC_LIMIT_S = 30.0
 DUAL_ASYNC_LIMIT_S = 10.0
+
+#: What each test used, setup and child processes that ended included, by node id.
+CPU_SECONDS = pytest.StashKey[dict[str, float]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--board",
         action="append",
-        choices=["cpython", "unix", "unix32"],
+        choices=["cpython", "unix", "unix32", "rp2040"],
         help="where tests in microwamp_dual folders run; repeatable "
         "(default: cpython, unix, and unix32 where there is one)",
     )
+    parser.addoption("--firmware", metavar="PATH", help="firmware.uf2 of emulated boards")
+    parser.addoption(
+        "--seed", metavar="N", type=int, default=0, help="of emulated boards (default: 0)"
+    )
+    parser.addoption(
+        "--console", metavar="PORT", help="console of a real board, for the fixture pico"
+    )
+    parser.addoption("--uart", metavar="PORT", help="adapter at that board's UART0")
     parser.addini("microwamp_dual", "folders whose tests run on MicroPython too", type="paths")
     parser.addini(
         "microwamp_dual_timeout",
@@ -59,6 +88,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"timeout(seconds): limit of a coroutine test (default {ASYNC_LIMIT_S:g} s)"
     )
+    config.addinivalue_line(
+        "markers", "emulated_time: a coroutine test that lives in the emulated boards' time"
+    )
+    config.stash[CPU_SECONDS] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    before = os.times()
+    try:
+        return (yield)
+    finally:
+        item.config.stash[CPU_SECONDS][item.nodeid] = sum(os.times()[:4]) - sum(before[:4])
 
 
 # -- files for both interpreters ------------------------------------------------------------------
@@ -195,9 +237,14 @@ class DeviceRun:
         return result
 
     def _start(self, item: DeviceItem) -> None:
-        from microwamp_rig import micropython
+        from microwamp_rig import emulate, micropython
         from microwamp_rig.process import start
 
+        if self._board == "rp2040":
+            firmware = self._config.getoption("--firmware")
+            command = emulate.command(firmware, self._config.getoption("--seed"))
+        else:
+            command = micropython.command(self._board)
         self._names = [
             other.test
             for other in item.session.items
@@ -206,7 +253,7 @@ class DeviceRun:
         self._results = {name: DeviceResult() for name in self._names}
         self._process = start(
             [
-                *micropython.command(self._board),
+                *command,
                 Path(__file__).with_name("run_tests.py"),
                 self._path,
                 *self._names,
@@ -318,12 +365,24 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         limit_s = float(marker.args[0])
     names = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    run_coroutine(lambda: pyfuncitem.obj(**arguments), limit_s)
+    real = pyfuncitem.config.getoption("--console") is not None
+    if pyfuncitem.get_closest_marker("emulated_time") is not None and not real:
+        from microwamp_rig.boardtime import emulated_time
+
+        with emulated_time() as runner:
+            run_coroutine(lambda: pyfuncitem.obj(**arguments), limit_s, runner)
+    else:
+        run_coroutine(lambda: pyfuncitem.obj(**arguments), limit_s)
     return True
 
 
-def run_coroutine(function: Callable[[], Coroutine[Any, Any, object]], limit_s: float) -> None:
-    """`asyncio.run` with a time limit; fails for what only the event loop heard of."""
+def run_coroutine(
+    function: Callable[[], Coroutine[Any, Any, object]],
+    limit_s: float,
+    runner: asyncio.Runner | None = None,
+) -> None:
+    """`asyncio.run`, or that runner's, with a time limit in the loop's own time; fails for what
+    only the event loop heard of."""
     import asyncio
 
     reports: list[str] = []
@@ -344,12 +403,62 @@ def run_coroutine(function: Callable[[], Coroutine[Any, Any, object]], limit_s: 
             # Raised from the CancelledError, whose traceback says where the test waited.
             raise AssertionError(f"not done after {limit_s:g} s") from error
 
-    asyncio.run(bounded())
+    if runner is None:
+        asyncio.run(bounded())
+    else:
+        runner.run(bounded())
     if reports:
         pytest.fail("the event loop reported:\n" + "\n".join(reports), pytrace=False)
 
 
 # -- fixtures -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def rp2040(pytestconfig: pytest.Config) -> Callable[..., Rp2040Board]:
+    """Makes emulated boards with --firmware and --seed: the arguments of `Rp2040Board`."""
+    from microwamp_rig.rp2040 import Rp2040Board
+
+    return partial(Rp2040Board, **_emulation(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def rp2040_machine(pytestconfig: pytest.Config) -> Callable[..., Machine]:
+    """The same without an event loop: the arguments of `Machine`."""
+    from microwamp_rig.rp2040 import Machine
+
+    return partial(Machine, **_emulation(pytestconfig))
+
+
+def _emulation(config: pytest.Config) -> dict[str, Any]:
+    return {"firmware": config.getoption("--firmware"), "seed": config.getoption("--seed")}
+
+
+@pytest.fixture(scope="session")
+def pico(
+    pytestconfig: pytest.Config, rp2040: Callable[..., Rp2040Board]
+) -> Callable[..., Rp2040Board | RealBoard]:
+    """Makes the board under test: pico(program, line="uart", files=, env=, baud=, on_line=,
+    keep=). Skips a test that needs a UART where no --uart was given."""
+    console: str | None = pytestconfig.getoption("--console")
+    uart: str | None = pytestconfig.getoption("--uart")
+
+    def make(
+        program: Path | str | None = None, line: str = "uart", **options: Any
+    ) -> Rp2040Board | RealBoard:
+        if console is None:
+            ports = {"uart": None, "console": None, line: "pty"}
+            if line == "console":
+                env = options.get("env") or {}
+                options["env"] = {"MICROWAMP_URL": "serial:", **env}
+            return rp2040(program, **ports, **options)
+        from microwamp_rig.real import RealBoard
+
+        if line == "uart" and uart is None:
+            pytest.skip("needs --uart PORT, an adapter at the board's UART0")
+        return RealBoard(program, console=console, uart=uart, line=line, **options)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,8 @@ class UsbConsole:
         usb.on_endpoint_read = self._endpoint_read
         usb.on_reset = self._reset
         usb.dpram_updated = self._dpram_updated  # type: ignore[method-assign]
-        usb.reset_device = lambda: usb.reset_alarm.schedule(RESET_NS)  # type: ignore[method-assign]
+        alarm = usb.reset_alarm
+        usb.reset_device = lambda: alarm.schedule(RESET_NS)  # type: ignore[method-assign]
 
     def send(self, octets: bytes) -> None:
         """Sends octets to the device, which takes them when it wants to."""
