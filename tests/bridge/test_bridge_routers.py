@@ -174,7 +174,8 @@ async def test_a_router_that_never_answers(monkeypatch):
             device.start()
             await until(lambda: device.failures > 0, "the first attempt fails")
             assert time.monotonic() - begin < 5
-        sentence = f"{plant.url}: no answer to the RawSocket handshake; is it HTTP there, or TLS (rss://)?"
+        hint = "is it HTTP there, or TLS (rss://)?"
+        sentence = f"{plant.url}: no answer to the RawSocket handshake; {hint}"
         assert str(device.error).endswith(f": {sentence}")
         assert plant.log.all("router")[0]["reason"] == sentence
         await plant.start_router()
