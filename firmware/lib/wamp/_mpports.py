@@ -1,9 +1,10 @@
 """Serial ports on MicroPython: a UART of the board, or a descriptor on the unix port. I/O edge.
 
 What a port is to the serial transport: `await read()` gives octets (possibly none; raises OSError
-when the line is gone), `write` takes all and keeps what does not fit, `busy` says that it keeps
-some, `await drain()` waits for it, `await reopen()` tries once to get the line back and says
-whether it did, `wake()` makes `read` return, `console` takes text that came between frames.
+when the line is gone), `more` what came meanwhile, `write` takes all and keeps what does not fit,
+`busy` says that it keeps some, `await drain()` waits for it, `await reopen()` tries once to get
+the line back and says whether it did, `wake()` makes `read` return, `console` takes text that came
+between frames.
 """
 
 import sys
@@ -72,6 +73,10 @@ class Port:
 
     def _readinto(self):
         return self._s.readinto(self._buffer)
+
+    def more(self):
+        """What has come meanwhile, without waiting."""
+        return b""
 
     def wake(self):
         task = self._reader
@@ -162,6 +167,10 @@ class UartPort(Port):
         if not n:
             return None
         return self._uart.readinto(self._buffer[:n] if n < _READ else self._buffer)
+
+    def more(self):
+        n = self._readinto()
+        return self._buffer[:n] if n else b""
 
     def _try(self, octets):
         uart = self._uart

@@ -49,6 +49,10 @@ class Port:
         self._woken = True
         self._event.set()
 
+    def more(self):
+        """What has come meanwhile, without waiting: `read` takes all there is."""
+        return b""
+
     def console(self, octets):
         """Text that came between frames."""
         if self.on_console is not None:

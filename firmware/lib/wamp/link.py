@@ -36,6 +36,7 @@ from .linkstream import (
     IS_OPENING,
     RTO_FIRST,
     RTO_MAX,
+    STREAM,
     Stream,
     diff,
 )
@@ -167,9 +168,9 @@ class Link(Stream):
                 continue
             if end - i < 10:
                 return i
-            w, check, seq, ack, credit = unpack_from(">HBHHB", view, i + 2)
+            w = view[i + 2] << 8 | view[i + 3]
             n = w & 2047
-            if (w * 11859 >> 11 & 255) ^ 0x5A != check or n > self._fragment:
+            if (w * 11859 >> 11 & 255) ^ 0x5A != view[i + 4] or n > self._fragment:
                 self.damaged += 1
                 self._damaged = True
                 i += 2
@@ -192,6 +193,8 @@ class Link(Stream):
                 continue
             self._damaged = False
             self.received += 1
+            seq = view[i + 5] << 8 | view[i + 6]
+            credit = view[i + 9]
             if w >= _T_FREE << 11:
                 self._connect_frame(w >> 11, credit, bytes(view[i + 10 : j]), now, found)
             elif self._state != IS_OPEN:
@@ -202,7 +205,7 @@ class Link(Stream):
                 self._probe_at = None
                 # Acknowledgement first: it may make room for what the events cause to be sent.
                 una = self._una
-                got = una + ((ack - una) & 0xFFFF)
+                got = una + (((view[i + 7] << 8 | view[i + 8]) - una) & 0xFFFF)
                 if got <= self._nxt:
                     if got + (credit << 6) > self._limit:
                         self._limit = got + (credit << 6)
@@ -214,7 +217,13 @@ class Link(Stream):
                             i = j + 4
                             continue
                 if w < _T_ACK << 11:
-                    self._take(seq, view[i + 10 : j], found)
+                    if seq == self._next_in & 0xFFFF and not self._beyond:
+                        # The usual case, without a call.
+                        self._owe = True
+                        self._next_in += n
+                        found.append((STREAM, bytes(view[i + 10 : j])))
+                    else:
+                        self._take(seq, view[i + 10 : j], found)
                 elif w >= _T_PROBE << 11:
                     self._accept_rare(w >> 11, seq, bytes(view[i + 10 : j]), found)
             i = j + 4

@@ -17,6 +17,8 @@ from .linkstream import STREAM
 from .transport import BACKLOG_HIGH, BACKLOG_MAX, TransportDetails
 
 _OPEN_MS = 10000
+_ACKNOWLEDGE_MS = 20  # at the latest, when the program does not come back for more
+_BODY_MS = 1001  # docs/link.md: the time limit of an incomplete frame
 _INTEGERS = ("baud", "tx", "rx", "window", "fragment", "lost_ms", "rxbuf", "txbuf")
 _VERSION = "microwamp 0.1.0"
 
@@ -66,6 +68,7 @@ class SerialTransport:
         self._ended = None  # the reason, once the connection has ended
         self._flushing = None
         self._pulling = False  # somebody waits for the line: nobody else may
+        self._unflushed = False  # what came was handed up before it was acknowledged
 
     async def open(self):
         """Open the port and connect; raises TransportError after 10 s without an answer."""
@@ -117,7 +120,21 @@ class SerialTransport:
             self._pulling = False
         if self._port is not None:
             if octets:
-                self._handle(self._link.receive(octets, ticks()))
+                link = self._link
+                frames = link.received + link.damaged
+                self._handle(link.receive(octets, ticks()))
+                # The rest of the frame is often there by now; a turn of asyncio takes 0.6 ms.
+                octets = self._port.more()
+                if octets:
+                    self._handle(link.receive(octets, ticks()))
+                if self._found:
+                    # The program first: its answer may carry the acknowledgement.
+                    self._unflushed = True
+                    self._alarm.within(_ACKNOWLEDGE_MS)
+                    return
+                if link.received + link.damaged == frames:
+                    self._alarm.within(_BODY_MS)  # part of a frame: nothing to send
+                    return
             self._flush()
 
     def _tick(self):
@@ -182,6 +199,9 @@ class SerialTransport:
         while not self._found:
             if self._ended:
                 raise TransportLost("%s: %s" % (self.url, self._ended))
+            if self._unflushed:
+                self._unflushed = False
+                self._flush()
             await self._pull()
         if len(self._found) == 1:
             return self._found.pop()

@@ -278,6 +278,21 @@ class Protocol:
         """
         if self.state == CLOSED:
             return None
+        # The usual event, without the table: a fifth of the time.
+        if type(message) is list and len(message) == 5 and message[0] == EVENT:
+            _, subscription, publication, details, args = message
+            if (
+                self.state == ESTABLISHED
+                and type(details) is dict
+                and not details
+                and type(args) is list
+                and type(publication) is int
+                and 0 < publication <= ID_MAX
+                and type(subscription) is int
+                and subscription in self._subscriptions
+            ):
+                entries = self._subscriptions[subscription]
+                return (HAPPENED, entries, publication, details, args, {})
         try:
             code = validate(message)
             if self.state == ESTABLISHED:
