@@ -42,8 +42,8 @@ demo: setup $(if $(filter crossbar,$(ROUTER)),setup-crossbar)  ## a board on a s
 hil: setup setup-crossbar firmware  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
 	CONSOLE=$(CONSOLE) UART=$(UART) $(VENV)/bin/python -m pytest tests/hil -m "hil or hil_smoke"
 
-bench-device: setup firmware  ## figures of the device library in emulated time, against the stored baseline
-	$(VENV)/bin/python bench/device/run.py
+bench-device: setup firmware  ## figures of the library on the emulated RP2040, against bench/device/baseline.json
+	nice -n 5 $(VENV)/bin/python bench/device/run.py $(BENCH)
 
 include firmware/firmware.mk
 

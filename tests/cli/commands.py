@@ -84,6 +84,8 @@ class Running:
             stderr=subprocess.PIPE,
             env=environment(env),
             encoding="utf-8",
+            # Shells start what runs in the background with SIGINT ignored; that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.out: list[str] = []
         self.err: list[str] = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import Credentials, RouterProcess, Running, microwamp
+
+from microwamp_rig.crossbar import make_certificate
 
 
 @pytest.fixture(scope="session")
@@ -86,20 +86,8 @@ def echo(url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PEM file with key and certificate for 127.0.0.1."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is needed to make a certificate")
     folder = tmp_path_factory.mktemp("tls")
     key, path = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        [
-            openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-            "-keyout", str(key), "-out", str(path),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )  # fmt: skip
+    make_certificate(path, key)
     path.write_bytes(path.read_bytes() + key.read_bytes())
     return str(path)

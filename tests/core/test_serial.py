@@ -39,6 +39,9 @@ class Line:
             await self._event.wait()
         return self._out.pop(0) if self._out else b""
 
+    def more(self):
+        return b""
+
     def wake(self):
         self._event.set()
 

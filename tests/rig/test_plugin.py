@@ -26,7 +26,9 @@ def dual(pytester: pytest.Pytester):
         folder = pytester.mkdir("core")
         (folder / "test_it.py").write_text(source)
         # The 32-bit port is there or not: these tests count, so they say what they want.
-        boards = () if "--board" in args else ("--board", "cpython", "--board", "unix")
+        boards = ["--board", "cpython", "--board", "unix"]
+        if any(word.startswith("--board") for word in args):
+            boards = []
         quiet = ("-v", "-p", "no:cacheprovider")
         return pytester.runpytest_subprocess(*quiet, *boards, *args, timeout=60)
 

@@ -23,7 +23,6 @@ import sys
 from collections.abc import Sequence
 
 from wamp import errors
-from wamp.transport import explain
 
 from .. import __version__
 
@@ -115,6 +114,8 @@ def _run(words: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as e:
+        from wamp.transport import explain  # not above: it loads asyncio
+
         print(f"{name}: {explain(e)}", file=sys.stderr)
         return FAILED
     except Exception as e:

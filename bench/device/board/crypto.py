@@ -1,0 +1,64 @@
+"""One Ed25519 signature with a stored public key (RFC 8032 test 2), and SHA-512 of one block."""
+
+import gc
+from binascii import unhexlify
+
+import measure
+from measure import ticks_diff, ticks_us
+
+from wamp import ed25519
+from wamp.sha512 import sha512
+
+_SEED = unhexlify("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
+_PUBLIC = unhexlify("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
+_MESSAGE = b"\x72"
+_SIGNATURE = unhexlify(
+    "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+    "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+)
+_BLOCK = bytes(111)  # with its padding one block
+
+
+def main():
+    measure.calls("crypto.sha512", sha512, _BLOCK, n=2)
+    times = []
+    for _ in range(2):
+        gc.collect()
+        times.append(_sign())
+    total, longest = min(times)
+    measure.figure("crypto.sign", total / 1000)
+    measure.figure("crypto.sign.stall", longest / 1000)
+    measure.figure("crypto.sign.heap", _heap())
+
+
+def _sign():
+    """(total, longest step) in microseconds."""
+    longest = 0
+    begin = last = ticks_us()
+    steps = ed25519.sign(_SEED, _PUBLIC, _MESSAGE)
+    try:
+        while True:
+            next(steps)
+            now = ticks_us()
+            longest = max(longest, ticks_diff(now, last))
+            last = now
+    except StopIteration as stop:
+        now = ticks_us()
+        if stop.value != _SIGNATURE:
+            raise ValueError("a wrong signature") from None
+    return ticks_diff(now, begin), max(longest, ticks_diff(now, last))
+
+
+def _heap():
+    """What one allocates in all; with garbage collected after each step, for it is a lot."""
+    steps = ed25519.sign(_SEED, _PUBLIC, _MESSAGE)
+    used = 0
+    more = True
+    while more:
+        gc.collect()
+        gc.disable()
+        before = gc.mem_alloc()
+        more = next(steps, 1) is None
+        used += gc.mem_alloc() - before
+        gc.enable()
+    return used
