@@ -42,7 +42,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -444,7 +444,9 @@ def pico(
     uart: str | None = pytestconfig.getoption("--uart")
 
     def make(
-        program: Path | str | None = None, line: str = "uart", **options: Any
+        program: Path | str | None = None,
+        line: Literal["uart", "console"] = "uart",
+        **options: Any,
     ) -> Rp2040Board | RealBoard:
         if console is None:
             ports = {"uart": None, "console": None, line: "pty"}

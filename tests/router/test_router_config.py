@@ -85,7 +85,10 @@ MISTAKES: list[tuple[Any, str]] = [
         "public key .* is there twice",
     ),
     (lambda: RealmConfig("r", anonymous="x", roles=(Role("x"), Role("x"))), "role x is there"),
-    (lambda: Permission("", frozenset({"dance"})), "unknown action dance"),  # type: ignore[arg-type]
+    (
+        lambda: Permission("", frozenset({"dance"})),  # type: ignore[arg-type]
+        "unknown action dance",
+    ),
     (lambda: RouterConfig(realms=()), "at least one realm"),
     (
         lambda: RouterConfig(realms=(RealmConfig("r", anonymous="x"),) * 2),
@@ -186,7 +189,8 @@ BAD_FILES = [
     ),
     ("[[realm]]\nanonymous=true", r"key realm\[0\].name is missing"),
     (
-        "[[realm]]\nname='r'\nanonymous=true\n[[realm.role]]\nname='x'\n[[realm.role.allow]]\nurl=''",
+        "[[realm]]\nname='r'\nanonymous=true\n"
+        "[[realm.role]]\nname='x'\n[[realm.role.allow]]\nurl=''",
         r"unknown key realm\[0\].role\[0\].allow\[0\].url",
     ),
     ("listen = 'rs://a:1'", "key listen is 'rs://a:1', a list needed"),
