@@ -111,6 +111,17 @@ def test_mistakes_in_the_configuration():
             make()
 
 
+def test_a_secret_without_quotes_is_not_repeated(tmp_path: Path):
+    path = tmp_path / "router.toml"
+    for name in ("ticket", "secret"):
+        path.write_text(
+            f"[[realm]]\nname='r'\n[[realm.principal]]\nauthid='a'\n{name} = 4711\n"
+        )
+        with pytest.raises(ConfigurationError) as error:
+            load(str(path))
+        assert name in str(error.value) and "4711" not in str(error.value)
+
+
 def test_secrets_are_not_shown():
     one = Principal("a", ticket="hush-1", secret="hush-2", salt="hush-3")
     realm = RealmConfig("r", principals=(one,))

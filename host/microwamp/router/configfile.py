@@ -158,6 +158,9 @@ def _type(name: str, value: Any, kind: Any) -> None:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if type(value) in kinds or (float in kinds and type(value) is int):
         return
+    # A ticket without quotes is a ticket all the same: it is not repeated.
+    secret = name.endswith(("ticket", "secret"))
+    found = "something else" if secret else f"{value!r:.32}"
     raise ConfigurationError(
-        f"key {name} is {value!r:.32}, {' or '.join(_WORDS[one] for one in kinds)} needed"
+        f"key {name} is {found}, {' or '.join(_WORDS[one] for one in kinds)} needed"
     )
