@@ -29,8 +29,17 @@ class ConsolePort(Port):
         self._input.register(sys.stdin, select.POLLIN)
         self._output = select.poll()
         self._output.register(sys.stdout, select.POLLOUT)
+        self._interrupted = False
         # Frames hold any octet, 03 too. What comes between frames is looked at in `console`.
         micropython.kbd_intr(-1)
+
+    async def read(self):
+        # Here, in the task that will also tell the bridge: a prompt must not get its frames, in
+        # which any octet is a key (04: soft reset).
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+        return await super().read()
 
     def _readinto(self):
         n = 0
@@ -54,10 +63,10 @@ class ConsolePort(Port):
     def console(self, octets):
         """Ctrl-C between frames is the user's: give the prompt back."""
         if _CTRL_C in octets:
-            self.release()
-            raise KeyboardInterrupt
+            self._interrupted = True
+            self.wake()
 
     def release(self):
-        # Not in `close`: between two connections a frame of the bridge may still come, and an 03
-        # in it must not interrupt the program.
+        # Not in `close`, nor when the user has typed Ctrl-C: until the bridge knows, and between
+        # two connections, its frames may still come, and an 03 in one must not interrupt.
         micropython.kbd_intr(_CTRL_C)
