@@ -449,3 +449,15 @@ async def test_application_errors_do_not_end_a_session():
         for _ in range(5):
             await fails(ApplicationError, client.call("com.x"))
         assert client.joins == 1
+
+
+async def test_more_declarations_than_open_requests():
+    router = Router()
+    async with Scripted(router, join=False) as client:
+        declared = [client.register("com.p%d" % n, print) for n in range(300)]
+        for _ in range(2):
+            await client.join()
+            assert [d for d in declared if d.id is None or d.error] == []
+            assert len(router.take(64)) == 300
+            router.drop()
+            await until(lambda: client.session is None)

@@ -250,6 +250,7 @@ class Client(Handlers, Declarations):
             self._news.clear()
             self._frames = None
             self._replaying = 0
+            self._later.clear()
             lost = TransportLost("the session ended: %s" % (over or "we left"))
             for handle in protocol.end():
                 self._settle(handle, None, lost)
@@ -314,8 +315,10 @@ class Client(Handlers, Declarations):
                 except LocalProtocolError as e:
                     self._log("a PING cannot be answered: %s" % e)
                 if self._transport.backlog() > _BACKLOG:
-                    # A flood of PINGs must not fill the memory with PONGs.
-                    await self._transport.drain()
+                    # A flood of PINGs must not fill the memory with PONGs; and a router that sends
+                    # them but reads nothing must not keep us here.
+                    drained = self._transport.drain()
+                    await self._limited(drained, self.timeout_ms, "it does not read")
 
     async def _authenticate(self, auth, extra):
         """Answer a CHALLENGE; the computation gives way to other tasks as it goes."""
@@ -370,6 +373,8 @@ class Client(Handlers, Declarations):
     def _settle(self, handle, value, error=None):
         if self._waiting and self.session is not None:
             self._waiting.pop(0).wake()  # there is room for one more
+        if self._later and self.session is not None and not self._protocol.full():
+            self._declare(self._later.pop(0), True)
         if isinstance(handle, Declaration):
             if handle._asked:
                 if isinstance(error, TransportLost):

@@ -64,6 +64,7 @@ class Declarations:
     def __init__(self):
         self._declarations = []
         self._replaying = 0  # answers of the router that `join` waits for
+        self._later = []  # declarations that wait for a free slot among the open requests
 
     def subscribe(self, topic, handler=None, details=False, **options):
         """Declare a subscription: as a decorator, or with a handler, then returns a Declaration.
@@ -101,6 +102,9 @@ class Declarations:
         if declaration not in self._declarations:
             return
         self._declarations.remove(declaration)
+        if declaration in self._later:
+            self._later.remove(declaration)
+            self._replayed()
         if self.session is None or declaration.id is None:
             return
         request = self._request(declaration.uri, None)
@@ -116,11 +120,20 @@ class Declarations:
         finally:
             self._done(request)
 
-    def _declare(self, declaration):
-        """Send SUBSCRIBE or REGISTER for a declaration."""
-        if self.session is None or declaration._asked:
+    def _declare(self, declaration, counted=False):
+        """Send SUBSCRIBE or REGISTER for a declaration, or let it wait until there is room.
+
+        counted: `join` waits for it already.
+        """
+        if self.session is None or declaration._asked or declaration in self._later:
             return
         protocol = self._protocol
+        if self._replaying and not counted:
+            self._replaying += 1
+        if protocol.full():
+            declaration._settled.clear()
+            self._later.append(declaration)
+            return
         ask = protocol.subscribe if declaration.code == SUBSCRIBE else protocol.register
         declaration._asked = True
         declaration._settled.clear()
@@ -130,10 +143,9 @@ class Declarations:
             )
             declaration.at = (ticks() + self.timeout_ms) & 0x3FFFFFFF
             self._alarm.within(self.timeout_ms)
-            if self._replaying:
-                self._replaying += 1
         except LocalProtocolError as e:
             declaration._settle(None, e)
+            self._replayed()
         except TransportLost:
             declaration._asked = False  # the reader will notice, and declare anew
 

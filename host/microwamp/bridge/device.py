@@ -36,7 +36,8 @@ HIGH = 65536
 CHUNK = 8192
 # Octets of a device before the router is there: it sends a handshake of four and waits.
 EARLY_MAX = 4096
-# Octets for the device beside the router's, which are read as the link takes them: PONGs only.
+# Octets for the device that may wait for the link: one piece of the router's, which are read as
+# the link takes them, and PONGs.
 LATE_MAX = 131072
 # For connection and RawSocket handshake together; a device waits for 10 s, and is to be told.
 CONNECT_S = 8.0
