@@ -295,8 +295,12 @@ def test_router_arguments(capsys: pytest.CaptureFixture[str], tmp_path: Path):
 
 
 def test_lines_for_a_terminal():
-    from microwamp.cli.router import _line
+    from microwamp.cli.events import _line
+    from microwamp.cli.router import _COLOURS, _FORMS
 
-    text = _line("dropped", {"peer": "tcp:\x1b[2J", "message": "m"}, True)
+    text = _line("dropped", {"peer": "tcp:\x1b[2J", "message": "m"}, _COLOURS["dropped"], _FORMS)
     assert "\x1b[31mdropped" in text and "tcp:?[2J: m" in text
-    assert "\x1b" not in _line("dropped", {"peer": "p", "message": "m"}, False)
+    assert "\x1b" not in _line("dropped", {"peer": "p", "message": "m"}, None, _FORMS)
+    # Without a form: the plain words first, the others by name, what is empty not at all.
+    text = _line("device", {"port": "tty", "state": "up", "software": "x", "gone": None}, None, {})
+    assert text.endswith("device    tty up software=x")

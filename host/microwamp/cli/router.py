@@ -7,12 +7,10 @@ sessions, status 0.
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import stat
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,6 +19,7 @@ from wamp.errors import ConfigurationError
 
 from ..router import Principal, RealmConfig, Router, RouterConfig
 from ..router.configfile import load
+from .events import printer
 
 _VISIBLE = "other users of this machine can see it in the process list: better --config"
 
@@ -173,40 +172,25 @@ _COLOURS = {
 }
 
 
+_FORMS = {
+    "joined": "{realm} {authid} by {authmethod} as {authrole}, session {session}, {peer}",
+    "left": "{realm} {authid}, session {session}: {reason}",
+    "refused": "{peer}: {reason}: {message}",
+    "violation": "{peer}: {message}",
+    "dropped": "{peer}: {message}",
+}
+
+
 def _printer(as_json: bool) -> Callable[[str, Mapping[str, Any]], None]:
-    """Prints events; falls silent when nobody reads any more."""
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    silent = False
+    """Prints events; the URLs first, as a line that scripts can wait for."""
+    show = printer(as_json, _COLOURS, _FORMS)
+    if as_json:
+        return show
 
-    def show(event: str, fields: Mapping[str, Any]) -> None:
-        nonlocal silent
-        if silent:
-            return
-        if as_json:
-            line = json.dumps({"time": round(time.time(), 3), "event": event, **fields})
+    def plain(event: str, fields: Mapping[str, Any]) -> None:
+        if event == "listening":
+            print(f"listening on {fields['url']}", flush=True)
         else:
-            line = _line(event, fields, colour)
-        try:
-            print(line, flush=True)
-        except OSError:
-            silent = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            show(event, fields)
 
-    return show
-
-
-def _line(event: str, fields: Mapping[str, Any], colour: bool) -> str:
-    if event == "listening":
-        return f"listening on {fields['url']}"
-    clock = time.strftime("%H:%M:%S")
-    word = f"{event:9}"
-    if colour:
-        word = f"\x1b[{_COLOURS.get(event, 0)}m{word}\x1b[0m"
-    rest = {
-        "joined": "{realm} {authid} by {authmethod} as {authrole}, session {session}, {peer}",
-        "left": "{realm} {authid} by {authmethod}, session {session}: {reason}",
-        "refused": "{peer}: {reason}: {message}",
-    }.get(event, "{peer}: {message}")
-    # Names and reasons come from clients: no control characters onto somebody's terminal.
-    text = "".join(c if c.isprintable() else "?" for c in rest.format_map(fields))
-    return f"{clock} {word} {text}"
+    return plain
