@@ -44,6 +44,7 @@ hil: setup setup-crossbar firmware  ## the hardware-in-the-loop matrix on an emu
 
 bench-device: setup firmware  ## figures of the library on the emulated RP2040, against bench/device/baseline.json
 	nice -n 5 $(VENV)/bin/python bench/device/run.py $(BENCH)
+	nice -n 5 $(VENV)/bin/python bench/device/bridge.py
 
 include firmware/firmware.mk
 
