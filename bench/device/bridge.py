@@ -116,10 +116,11 @@ def main() -> int:
         if options.json:
             print(json.dumps(found), flush=True)
         else:
+            share = f"{found['of_the_line']:.0%} of the line"
             print(
-                f"{baud:7} baud: a call {found['call_ms']} ms (median of {CALLS}), plain events of "
-                f"{SIZE} octets {found['goodput_kB_s']} kB/s ({found['of_the_line']:.0%} of the "
-                f"line), reset to joined {found['reset_to_joined_ms']} ms",
+                f"{baud:7} baud: a call {found['call_ms']} ms (median of {CALLS}), "
+                f"plain events of {SIZE} octets {found['goodput_kB_s']} kB/s ({share}), "
+                f"reset to joined {found['reset_to_joined_ms']} ms",
                 flush=True,
             )
     return 0

@@ -230,7 +230,7 @@ class DeviceRun:
         deadline = time.monotonic() + self._limit_s
         while not self._end and not (result.complete and (self._done is not None or not last)):
             self._read(deadline)
-        if not result.complete:
+        if not result.complete and result.failure is None:
             result.failure = self._story(item.test)
         elif last and result.failure is None and self._done != len(self._names):
             result.failure = f"{self._end}, after the last test\n" + self._output()
@@ -288,14 +288,19 @@ class DeviceRun:
         word, _, name = line.partition(" ")
         result = self._results.get(self._current or "")
         if word == "run" and name in self._results:
+            if result is not None:
+                result.complete = True  # its traceback is whole
             self._current = name
         elif word == "done" and name.isdigit():
+            if result is not None:
+                result.complete = True
             self._done = int(name)
         elif result is None:
             self._preamble.append(line)
         elif word in ("ok", "FAIL") and name == self._current:
-            result.complete = True
-            if word == "FAIL":
+            if word == "ok":
+                result.complete = True
+            else:
                 result.failure = "failed on " + self._board
         elif word == "|" and result.failure is not None:
             result.traceback.append(name)
@@ -333,6 +338,8 @@ class DeviceRun:
             if place is None:
                 continue
             path = self._path.parent / place[1]
+            if not path.is_file():  # a path on the board
+                path = self._path.parent / path.name
             if path.is_file():
                 source = path.read_text(errors="replace").splitlines()
                 if 0 < int(place[2]) <= len(source):
