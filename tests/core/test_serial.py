@@ -25,18 +25,22 @@ class Line:
         self.heard = b""
         self.ended = None
         self.text = b""
-        self.closes = 0
+        self.broken = None  # "read": it is gone for good; "reopen": it comes back
+        self.up = False
         self._out = []
         self._event = asyncio.Event()
 
     async def open(self, url, path, options):
         """In place of wamp.serial._open_port."""
+        self.up = True
         return self
 
     async def read(self):
         if not self._out:
             self._event.clear()
             await self._event.wait()
+        if self.broken:
+            raise OSError(5)
         return self._out.pop(0) if self._out else b""
 
     def more(self):
@@ -79,13 +83,19 @@ class Line:
         pass
 
     async def reopen(self):
-        return False
+        if self.broken != "reopen":
+            return False
+        self.broken = None
+        self.up = False
+        await asyncio.sleep(0.02)
+        self.up = True
+        return True
 
     def console(self, octets):
         self.text += octets
 
     def close(self):
-        self.closes += 1
+        self.up = False
 
     def release(self):
         pass
@@ -112,7 +122,7 @@ class On:
     async def __aexit__(self, *_):
         self._transport.close()
         wamp.serial._open_port, wamp.serial._OPEN_MS = self._saved
-        assert self._line.closes == 1
+        assert not self._line.up
 
 
 async def opened(line, **options):
@@ -235,3 +245,28 @@ async def test_finish_writes_what_waits():
         assert line.heard == b"x" * 20000, len(line.heard)
         # The line takes it at once: so must this.
         assert (ticks() - begin) & 0x3FFFFFFF < 1000
+
+
+async def test_line_that_comes_back():
+    line = Line()
+    async with On(line) as transport:
+        line.broken = "reopen"
+        line.send(b"after all")
+        assert await asyncio.wait_for(transport.read(), 2) == b"after all"
+        assert line.up
+
+
+async def test_closed_by_another_task_while_the_line_is_away():
+    """While the reader waits for octets, or for the line to come back: the port stays closed."""
+    for broken in ("read", "reopen"):
+        line = Line()
+        async with On(line) as transport:
+            reading = asyncio.create_task(fails(TransportLost, transport.read()))
+            await asyncio.sleep(0.01)
+            line.broken = broken
+            if broken == "reopen":
+                line.wake()
+                await asyncio.sleep(0.01)
+            transport.close()
+            line.wake()
+            assert "closed" in str(await asyncio.wait_for(reading, 2))

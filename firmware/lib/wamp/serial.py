@@ -112,10 +112,14 @@ class SerialTransport:
         try:
             octets = await self._port.read()
         except OSError:
-            # A cable that was bumped: the connection outlives it for lost_ms.
-            if await self._port.reopen():
-                self._link.resume(ticks())
             octets = b""
+            port = self._port
+            # A cable that was bumped: the connection outlives it for lost_ms.
+            if port is not None and await port.reopen():
+                if self._port is None:
+                    port.close()  # we were closed meanwhile
+                else:
+                    self._link.resume(ticks())
         finally:
             self._pulling = False
         if self._port is not None:
@@ -247,6 +251,8 @@ class SerialTransport:
 
     async def finish(self):
         """Wait until all is acknowledged and the bridge knows that we close; at most 2 s."""
+        if self._port is None:
+            return
         begin = ticks()
         link = self._link
         while self._backlog and not self._ended and (ticks() - begin) & 0x3FFFFFFF < 1500:
@@ -278,6 +284,8 @@ class SerialTransport:
                 self._port.write(octets)
         self._port.close()
         self._last, self._port = self._port, None
+        # 13 kB: this object may outlive its use, for a stale reference to it in a coroutine.
+        self._link = None
         self._ended = self._ended or "closed"
         self._room.set()
 
