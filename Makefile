@@ -6,6 +6,8 @@ CROSSBAR_VERSION := 26.10.1
 
 VENV := .venv
 XVENV := .venv-crossbar
+# Wall time of one test: 20 joins of an emulated board take three minutes on a quiet machine.
+HIL_LIMIT_S := 1200
 # Test functions need no signature; what they call is checked all the same.
 UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls
 PIP_FLAGS := --quiet --disable-pip-version-check
@@ -40,7 +42,9 @@ demo: setup $(if $(filter crossbar,$(ROUTER)),setup-crossbar)  ## a board on a s
 	$(VENV)/bin/python -m microwamp_rig.demo --router $(ROUTER)
 
 hil: setup setup-crossbar firmware  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
-	CONSOLE=$(CONSOLE) UART=$(UART) $(VENV)/bin/python -m pytest tests/hil -m "hil or hil_smoke"
+	$(VENV)/bin/python -m pytest tests/hil -m "hil or hil_smoke" \
+		-o faulthandler_timeout=$(HIL_LIMIT_S) \
+		$(if $(CONSOLE),--console '$(CONSOLE)') $(if $(UART),--uart '$(UART)')
 
 bench-device: setup firmware  ## figures of the library on the emulated RP2040, against bench/device/baseline.json
 	nice -n 5 $(VENV)/bin/python bench/device/run.py $(BENCH)

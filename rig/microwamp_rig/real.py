@@ -110,6 +110,14 @@ class RealBoard:
     ) -> None:
         await self.close()
 
+    async def check(self) -> None:
+        """Raises BoardError unless a board that can run the library is there. Its program ends."""
+        try:
+            await self._prompt()
+            await self._check()
+        finally:
+            self._close_port()
+
     async def start(self) -> None:
         """Puts the files there, if they are not yet, and starts the program (soft reset)."""
         if self._over is None:

@@ -20,9 +20,11 @@ from typing import Any
 import pytest
 from hil_bench import Bench
 
+from microwamp_rig.boards import BoardError
 from microwamp_rig.boardtime import emulated_time
 from microwamp_rig.crossbar import CrossbarNode
 from microwamp_rig.pytest_plugin import CPU_SECONDS, run_coroutine
+from microwamp_rig.real import RealBoard
 
 SMOKE_BUDGET_S = 400
 TIERS = {"hil_smoke": "smoke tier", "hil": "matrix"}
@@ -51,6 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "hil: the same, the whole matrix: `make hil`")
     config.addinivalue_line("markers", "benches(name, ...): those that a test runs on")
     config.addinivalue_line("markers", "emulated: not on a real board, whose cable has no faults")
+    if config.getoption("--uart") and not config.getoption("--console"):
+        raise pytest.UsageError(
+            "--uart (UART=) without --console (CONSOLE=): programs and resets go by way of a real"
+            " board's USB console, so its port is needed too"
+        )
     config.stash[_deselected] = 0
     config.stash[_tiers] = {}
 
@@ -98,6 +105,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_deselected] = len(matrix)
         config.hook.pytest_deselected(items=matrix)
     items[:] = kept
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A port where no board is ends the run with one sentence, rather than each test with one."""
+    console = session.config.getoption("--console")
+    if console is None or session.config.option.collectonly:
+        return
+    if any(_HERE in item.path.parents for item in session.items):
+        try:
+            asyncio.run(RealBoard(console=console).check())
+        except BoardError as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 def pytest_terminal_summary(

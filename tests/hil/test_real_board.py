@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from microwamp_rig.pty import Pty
 from microwamp_rig.real import RealBoard
 from microwamp_rig.rp2040 import Rp2040Board
 
+HERE = Path(__file__).parent
 smoke = pytest.mark.hil_smoke
 matrix = pytest.mark.hil
 
@@ -137,6 +141,40 @@ async def test_what_is_no_board_is_said_in_one_sentence_and_soon(name: str) -> N
     text = str(caught.value)
     assert text.startswith(fake.path) and "\n" not in text
     assert time.monotonic() - begin < 15
+
+
+async def run_of_the_suite(*options: str) -> tuple[int | None, str]:
+    """Status and output of pytest in this folder, with these options."""
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "hil_smoke", "-p", "no:cacheprovider"]
+    process = await asyncio.create_subprocess_exec(
+        *command, str(HERE), *options, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
+@smoke
+@pytest.mark.timeout(60)
+async def test_suite_at_a_port_without_a_board_ends_with_one_sentence() -> None:
+    """Before the first test."""
+    async with at(prompt_of(b"micropython 1 22 0")) as fake:
+        for options, words in [
+            (("--console", "/dev/ttyNONE"), "/dev/ttyNONE: there is no such port: is the board"),
+            (("--console", fake.path), f"{fake.path}: it runs micropython 1.22, and microwamp"),
+            (("--uart", fake.path), "--uart (UART=) without --console (CONSOLE=)"),
+        ]:
+            status, output = await run_of_the_suite(*options)
+            assert status == pytest.ExitCode.USAGE_ERROR, output
+            assert words in output and "Traceback" not in output, output
+
+
+@smoke
+def test_make_hil_passes_the_ports_on() -> None:
+    command = ["make", "-n", "hil", "CONSOLE=/dev/ttyACM7", "UART=/dev/ttyUSB8"]
+    done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=60)
+    words = done.stdout.split()
+    assert words[words.index("--console") + 1] == "'/dev/ttyACM7'", done
+    assert words[words.index("--uart") + 1] == "'/dev/ttyUSB8'", done
 
 
 @smoke
