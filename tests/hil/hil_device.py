@@ -1,18 +1,8 @@
 """The device program of the hardware-in-the-loop suite: what a `Bench` calls, hears and breaks."""
 
-import json
-
-with open("/hil.json") as file:
-    settings = json.load(file)
-if settings["url"] == "serial:":
-    import micropython
-
-    # A bridge that has not yet noticed the reset sends frames of the last connection, and one with
-    # an 03 in it would end this program before it has begun.
-    micropython.kbd_intr(-1)
-
 import asyncio
 import gc
+import json
 import os
 import sys
 import time
@@ -26,6 +16,9 @@ from wamp import auth, serial
 FAULT = "/fault"
 FAULTS = 0x4005800C  # the RP2040's watchdog keeps this word over every reset: faults so far
 HOST = "com.example.host."
+
+with open("/hil.json") as file:
+    settings = json.load(file)
 
 client = wamp.Client(settings["url"], auth=wamp.Cryptosign("/device.key"), log=print)
 boot = hexlify(os.urandom(4)).decode()

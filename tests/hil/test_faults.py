@@ -33,13 +33,12 @@ async def test_reset_in_each_state_of_a_uart(bench: Bench, state: str, kind: str
 @pytest.mark.parametrize(
     "state, kind",
     [
-        ("connecting", "soft"),
+        # What differs from a UART: the chip stays, and so does its USB. The reset pin and the
+        # power in each state: test_power_cuts.py.
+        *((state, "soft") for state in AT_BOOT + JOINED),
         ("hello", "watchdog"),
         ("signing", "hard"),
-        ("welcome", "soft"),
-        ("now", "soft"),
         ("called", "hard"),
-        ("publish", "soft"),
         ("publish", "hard"),
         ("write", "watchdog"),
     ],

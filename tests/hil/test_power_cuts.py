@@ -1,17 +1,19 @@
-"""The power fails in every state of the protocol; then a clean join.
+"""The power fails, or the reset pin is pulled, in every state of the protocol; then a clean join.
 
 Only on the emulated board, in emulated time alone: one machine boots, joins and works, and at each
-of these instants a copy of it loses its power (`forked`). The other end of the line is a `Peer`.
+of these instants a copy of it loses its power, and another is reset (`forked`). The other end of
+the line is a `Peer`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from typing import Any, Literal
 
 import pytest
-from hil_bench import KEY, PROGRAM
+from hil_bench import KEY, device
 
 from microwamp_rig.rp2040 import Machine, Peer, forked
 from wamp import messages as m
@@ -25,13 +27,8 @@ class Scene:
     """A machine with the device program, and the script of what it goes through."""
 
     def __init__(self, make: Callable[..., Machine], line: Literal["uart", "console"]) -> None:
-        url = "serial:0?tx=0&rx=1&baud=921600" if line == "uart" else "serial:"
-        files = {
-            "main.py": PROGRAM.read_bytes(),
-            "device.key": KEY,
-            "hil.json": json.dumps({"url": url}),
-        }
-        self.machine = make(files=files)
+        program, files = device(line)
+        self.machine = make(files={"main.py": program, **files})
         self.peer = Peer(self.machine, 0 if line == "uart" else "console")
         self.peer.on_message = self._message
         self.results: list[Any] = []
@@ -102,16 +99,18 @@ class Scene:
         machine.run(0.1)
         yield "in a flash write"
 
-    def again(self) -> dict[str, Any]:
-        """The power fails, and is back after 50 ms: what the board is then."""
+    def again(self, how: str) -> dict[str, Any]:
+        """The power fails and is back after 50 ms, or a reset: what the board is then."""
         machine, peer = self.machine, self.peer
         joins = peer.joins
-        machine.power_cut()
-        machine.run(50)
-        peer.received.clear()
-        peer.ids.clear()
+        peer.on_joined = peer.ids.clear
         self.hold = False
-        machine.power_on()
+        if how == "power":
+            machine.power_cut()
+            machine.run(50)
+            machine.power_on()
+        else:
+            machine.hard_reset()
         begin = machine.ms
         self.until(lambda: peer.joins > joins and self.ready())
         took_ms = machine.ms - begin
@@ -134,17 +133,36 @@ class Scene:
 
 
 @pytest.mark.parametrize("line", ["uart", "console"])
-def test_power_cut_in_each_state(rp2040_machine: Callable[..., Machine], line: Any) -> None:
+def test_power_cut_and_reset_in_each_state(
+    rp2040_machine: Callable[..., Machine], line: Any
+) -> None:
     scene = Scene(rp2040_machine, line)
-    # A console costs the same joins; what differs are frames cut in the middle.
-    chosen = {"in the signature", "while it is called", "in a publish", "in a flash write"}
     for state in scene.states():
-        if line == "console" and state not in chosen:
-            continue
-        with forked(scene.again) as copy:
-            after = copy.result()
-        # The bridge waits up to a second (docs/link.md, body) for the rest of a frame.
-        assert after.pop("took_ms") < (1600 if state == "in a publish" else 600), state
-        torn = int(state == "in a flash write")
-        wanted = {"joins": 1, "added": [42], "called": [[1]], "torn": torn, "key": True}
-        assert after == wanted, state
+        with ExitStack() as stack:
+            copies = {
+                how: stack.enter_context(forked(partial(scene.again, how)))
+                for how in ("power", "reset")
+            }
+            for how, copy in copies.items():
+                after = copy.result()
+                # The bridge waits up to a second (docs/link.md, body) for the rest of a frame.
+                assert after.pop("took_ms") < (1600 if state == "in a publish" else 600), state
+                # The flash finishes what it is doing if it has power.
+                torn = int(state == "in a flash write" and how == "power")
+                wanted = {"joins": 1, "added": [42], "called": [[1]], "torn": torn, "key": True}
+                assert after == wanted, (state, how)
+
+
+def test_frames_of_the_last_connection_while_the_program_starts(
+    rp2040_machine: Callable[..., Machine],
+) -> None:
+    """A bridge that has not noticed a reset yet: an 03 in its frames must not end the program."""
+    scene = Scene(rp2040_machine, "console")
+    machine, peer = scene.machine, scene.peer
+    frame = bytes.fromhex("f8c10003") + b"\x03" * 40
+    for n in range(20):
+        machine.after(30 + 5 * n, lambda: machine.console.send(frame))
+    machine.power_on()
+    peer.start()
+    scene.until(lambda: peer.joins == 1 and scene.ready())
+    assert "KeyboardInterrupt" not in peer.console.decode("utf-8", "replace")

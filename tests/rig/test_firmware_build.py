@@ -102,7 +102,7 @@ def test_products_are_checked(modules, tmp_path):
 
 
 def test_board_without_its_sources_ends_with_a_sentence():
-    command = [sys.executable, FOLDER / "build.py", "firmware", "--board", "ESP32_GENERIC"]
+    command = [sys.executable, str(FOLDER / "build.py"), "firmware", "--board", "ESP32_GENERIC"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
