@@ -22,26 +22,22 @@ AT_BOOT = ("connecting", "hello", "signing", "welcome")
 JOINED = ("now", "call", "called", "publish", "write")
 
 
+#: What differs between the lines is a soft reset: the chip stays, and so does its USB. The reset
+#: pin in each state of both: test_power_cuts.py. machine.reset() is a watchdog's on this chip.
+SOFT = [(state, "soft") for state in AT_BOOT + JOINED]
+HARD = [("signing", "hard"), ("called", "hard"), ("publish", "hard")]
+BITTEN = [(state, "watchdog") for state in AT_BOOT + JOINED]
+
+
 @pytest.mark.benches("uart")
-@pytest.mark.parametrize("kind", ["hard", "soft", "watchdog"])
-@pytest.mark.parametrize("state", AT_BOOT + JOINED)
+@pytest.mark.parametrize("state, kind", SOFT + HARD + BITTEN)
 async def test_reset_in_each_state_of_a_uart(bench: Bench, state: str, kind: str) -> None:
     await _reset(bench, state, kind)
 
 
 @pytest.mark.benches("console")
 @pytest.mark.parametrize(
-    "state, kind",
-    [
-        # What differs from a UART: the chip stays, and so does its USB. The reset pin and the
-        # power in each state: test_power_cuts.py.
-        *((state, "soft") for state in AT_BOOT + JOINED),
-        ("hello", "watchdog"),
-        ("signing", "hard"),
-        ("called", "hard"),
-        ("publish", "hard"),
-        ("write", "watchdog"),
-    ],
+    "state, kind", [*SOFT, *HARD, ("hello", "watchdog"), ("write", "watchdog")]
 )
 async def test_reset_in_each_state_of_a_console(bench: Bench, state: str, kind: str) -> None:
     await _reset(bench, state, kind)
