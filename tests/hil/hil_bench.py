@@ -253,6 +253,16 @@ class Bench:
         assert self._device is not None
         self._device._port.write(octets)
 
+    def unplug(self) -> None:
+        """The host's end of a line with `rates` hangs up and is gone."""
+        assert self._cable is not None
+        self._cable.unplug()
+
+    def replug(self) -> None:
+        """It is there again, under the same path."""
+        assert self._cable is not None
+        self._cable.replug()
+
     @property
     def flipped(self) -> int:
         """Bits that a line with faults has changed."""
