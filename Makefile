@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ROUTER ?= microwamp
+SECONDS ?= 60
 CROSSBAR_VERSION := 26.10.1
 
 VENV := .venv
@@ -13,7 +14,7 @@ UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-ca
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-crossbar test lint demo hil bench-device clean
+.PHONY: help setup setup-crossbar test lint demo hil fuzz bench-device clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -45,6 +46,10 @@ hil: setup setup-crossbar firmware  ## the hardware-in-the-loop matrix on an emu
 	$(VENV)/bin/python -m pytest tests/hil -m "hil or hil_smoke" \
 		-o faulthandler_timeout=$(HIL_LIMIT_S) \
 		$(if $(CONSOLE),--console '$(CONSOLE)') $(if $(UART),--uart '$(UART)')
+
+fuzz: setup  ## looks for octets that break what reads the wire: SECONDS=60 for each target, and keeps what reached new code
+	for target in cbor rawsocket message sessions link; do \
+		$(VENV)/bin/python tests/fuzz/run.py $$target --seconds $(SECONDS) --keep || exit 1; done
 
 bench-device: setup firmware  ## figures of the library on the emulated RP2040, against bench/device/baseline.json
 	nice -n 5 $(VENV)/bin/python bench/device/run.py $(BENCH)

@@ -1,0 +1,90 @@
+"""Coverage-guided fuzzing of what reads the wire: run.py TARGET [--seconds N | --runs N] [--keep]
+
+Atheris (libFuzzer) looks for octets that reach new code of the library; targets and invariants are
+in tests/core/fuzz.py. It starts from tests/core/corpus; --keep adds what it found there,
+reduced to what reaches something that the rest does not. A crash ends with status 1, with
+the octets, and the traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CORE = HERE.parent / "core"
+CORPUS = CORE / "corpus"
+LENGTH = 400  # octets of a case at most: they also run on a microcontroller
+CHILD = "--libfuzzer"
+
+
+def fuzz(target: str, words: list[str]) -> None:
+    """libFuzzer, in a process of its own, which it ends when it is done. words: its arguments, the
+    first of them a command that starts such a process again."""
+    import atheris
+
+    sys.path.insert(0, str(CORE))
+    with atheris.instrument_imports(include=["wamp"]):
+        import fuzz as targets
+    atheris.Setup(words, targets.TARGETS[target])
+    atheris.Fuzz()
+
+
+def corpus(target: str) -> list[bytes]:
+    """What is checked in."""
+    path = CORPUS / f"{target}.txt"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [bytes.fromhex(line) for line in text.split()]
+
+
+def write(target: str, cases: list[bytes]) -> None:
+    """One case a line, in hex: MicroPython reads it too."""
+    lines = [case.hex() for case in sorted(cases, key=lambda case: (len(case), case)) if case]
+    CORPUS.mkdir(exist_ok=True)
+    (CORPUS / f"{target}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def libfuzzer(target: str, folder: Path, *words: str) -> int:
+    """Run it in a folder; prints the octets of a crash. Returns its status."""
+    again = folder / "again"
+    if not again.exists():
+        command = shlex.join([sys.executable, str(Path(__file__).resolve()), CHILD, target])
+        again.write_text(f'#!/bin/sh\nexec {command} "$0" "$@"\n', encoding="utf-8")
+        again.chmod(0o755)
+    common = (f"-max_len={LENGTH}", "-timeout=20", "-rss_limit_mb=1024", "-verbosity=0")
+    status = subprocess.run([again, *words, *common], cwd=folder).returncode
+    for crash in sorted([*folder.glob("crash-*"), *folder.glob("timeout-*")]):
+        print(f"{target}: {crash.read_bytes().hex()}", file=sys.stderr)
+    return status
+
+
+def main() -> int:
+    if sys.argv[1:2] == [CHILD]:
+        fuzz(sys.argv[2], sys.argv[3:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("target")
+    parser.add_argument("--seconds", type=int, default=0, help="stop after so long")
+    parser.add_argument("--runs", type=int, default=-1, help="stop after so many cases")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="write what was found to the corpus")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder, found, kept = Path(name), Path(name, "found"), Path(name, "kept")
+        found.mkdir()
+        kept.mkdir()
+        for n, case in enumerate(corpus(options.target)):
+            (found / f"{n:04}").write_bytes(case)
+        limits = (f"-runs={options.runs}", f"-max_total_time={options.seconds}")
+        status = libfuzzer(options.target, folder, "found", f"-seed={options.seed}", *limits)
+        if not status and options.keep:
+            status = libfuzzer(options.target, folder, "-merge=1", "kept", "found")
+            write(options.target, [path.read_bytes() for path in kept.iterdir()])
+    return 1 if status else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
