@@ -2,7 +2,7 @@
 
 Two tiers: `hil_smoke` is part of every run of pytest, the matrix `hil` runs only when asked for by
 `-m` (`make hil` does); otherwise this file deselects it and says so at the end. What only a real
-board can show, `test_hardware.py`, is collected only with --console.
+board can show, marked `hardware`, is collected only with --console.
 
 Tests that use a bench are coroutines in the event loop of that bench: one board, booted and
 joined, serves many of them. With the emulated board the loop lives in the board's time.
@@ -52,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "hil_smoke: on the emulated board or a real one, cheap")
     config.addinivalue_line("markers", "hil: the same, the whole matrix: `make hil`")
     config.addinivalue_line("markers", "benches(name, ...): those that a test runs on")
-    config.addinivalue_line("markers", "emulated: not on a real board, whose cable has no faults")
+    config.addinivalue_line("markers", "emulated: only on the emulated board")
+    config.addinivalue_line("markers", "hardware: only on a real board")
     if config.getoption("--uart") and not config.getoption("--console"):
         raise pytest.UsageError(
             "--uart (UART=) without --console (CONSOLE=): programs and resets go by way of a real"
@@ -63,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Asked for folders; a file that is named is collected anyway, and deselected below."""
     if collection_path.name == "test_hardware.py" and not config.getoption("--console"):
         return True
     return None
@@ -89,21 +91,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    kept, matrix = [], []
+    kept, matrix, others = [], [], []
+    elsewhere = "emulated" if config.getoption("--console") else "hardware"
+    whole = "hil" in config.option.markexpr
     for item in items:
         for marker in ("hil", "hil_smoke"):
             if _HERE in item.path.parents and item.get_closest_marker(marker):
                 config.stash[_tiers][item.nodeid] = marker
                 break
-        if item.get_closest_marker("emulated") and config.getoption("--console"):
-            continue
-        if config.stash[_tiers].get(item.nodeid) == "hil" and "hil" not in config.option.markexpr:
+        if item.get_closest_marker(elsewhere):
+            others.append(item)
+        elif not whole and config.stash[_tiers].get(item.nodeid) == "hil":
             matrix.append(item)
         else:
             kept.append(item)
-    if matrix:
-        config.stash[_deselected] = len(matrix)
-        config.hook.pytest_deselected(items=matrix)
+    config.stash[_deselected] = len(matrix)
+    if matrix or others:
+        config.hook.pytest_deselected(items=matrix + others)
     items[:] = kept
 
 

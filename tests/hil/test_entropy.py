@@ -8,7 +8,7 @@ import pytest
 
 from microwamp_rig.rp2040 import Machine
 
-pytestmark = [pytest.mark.hil_smoke]
+pytestmark = [pytest.mark.hil_smoke, pytest.mark.emulated]
 
 PROGRAM = """
 from wamp import keys, errors

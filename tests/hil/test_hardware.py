@@ -15,7 +15,7 @@ from hil_bench import Bench
 
 from microwamp_rig.real import RealBoard
 
-pytestmark = [pytest.mark.hil]
+pytestmark = [pytest.mark.hil, pytest.mark.hardware]
 
 COUNTER = """
 import time

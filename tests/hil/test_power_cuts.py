@@ -18,7 +18,7 @@ from hil_bench import KEY, device
 from microwamp_rig.rp2040 import Machine, Peer, forked
 from wamp import messages as m
 
-pytestmark = [pytest.mark.hil]
+pytestmark = [pytest.mark.hil, pytest.mark.emulated]
 
 _STEP_MS = 0.2
 
