@@ -96,6 +96,7 @@ class Bench:
         self.board = make(program, line=line, files=files, baud=baud)
         self.log = Log()
         self.host: wamp.Client = None  # type: ignore[assignment]
+        self.first: dict[str, Any] = {}  # what the device told after its first join
         self.heard: list[Any] = []  # first arguments of events of the device
         self.held = 0  # calls of the device that nobody answers
         self.wanted = 0  # so many calls of the device are answered together
@@ -134,7 +135,7 @@ class Bench:
             self._cable.start()
             self._cable.set_rates(self._rates)
         self.start_bridge()
-        await self.joined()
+        self.first = await self.joined()
 
     async def restart(self) -> None:
         """The board and the bridge anew, whatever they are doing."""

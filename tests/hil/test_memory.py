@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from hil_bench import Bench, gathered
@@ -25,9 +24,7 @@ def slope(values: list[int]) -> float:
 
 
 @pytest.mark.benches("uart")
-async def test_memory_over_20_joins(
-    bench: Bench, record_property: Callable[[str, object], None]
-) -> None:
+async def test_memory_over_20_joins(bench: Bench) -> None:
     """The bridge is killed each time; the board goes on without a reset."""
     boot = (await bench.state())["boot"]
     free = []
@@ -38,7 +35,7 @@ async def test_memory_over_20_joins(
         free.append(await bench.call("memory"))
         if n % 3 == 2:
             await asyncio.sleep(9)  # after short sessions the client waits, up to 45 s
-    record_property("free", free)
+    print("free:", *free)
     # Some kilobytes go with the first join: stale references in coroutines keep the last transport
     # alive. After that less than a block of the heap for each; a leaked session would be 10 kB.
     assert slope(free[5:]) > -16, free
@@ -46,9 +43,7 @@ async def test_memory_over_20_joins(
 
 
 @pytest.mark.benches("uart")
-async def test_memory_over_500_calls(
-    bench: Bench, record_property: Callable[[str, object], None]
-) -> None:
+async def test_memory_over_500_calls(bench: Bench) -> None:
     """Half of them the board's own."""
     free = []
     for _ in range(CALLS // AT_A_TIME // 2):
@@ -57,6 +52,6 @@ async def test_memory_over_500_calls(
         bench.wanted = AT_A_TIME
         assert await bench.call("calls", AT_A_TIME) == [n + 1 for n in range(AT_A_TIME)]
         free.append(await bench.call("memory"))
-    record_property("free", free)
+    print("free:", *free)
     assert slope(free[2:]) > -16, free
     assert min(free[2:]) > free[2] - 1024, free
