@@ -18,17 +18,59 @@ import cbor2
 from microwamp.router import Limits, RealmConfig, Router, RouterConfig
 
 REALM = "test"
-FEATURES = {
-    "publisher": ("publisher_identification",),
-    "subscriber": ("pattern_based_subscription",),
-    "caller": ("call_canceling", "progressive_call_results"),
-    "callee": ("call_canceling", "progressive_call_results", "registration_revocation"),
+FEATURES: dict[str, tuple[str, ...]] = {
+    "publisher": (
+        "payload_passthru_mode",
+        "publisher_exclusion",
+        "publisher_identification",
+        "subscriber_blackwhite_listing",
+    ),
+    "subscriber": (
+        "pattern_based_subscription",
+        "payload_passthru_mode",
+        "publisher_identification",
+        "subscription_revocation",
+    ),
+    "caller": (
+        "call_canceling",
+        "call_timeout",
+        "caller_identification",
+        "payload_passthru_mode",
+        "progressive_call_invocations",
+        "progressive_call_results",
+    ),
+    "callee": (
+        "call_canceling",
+        "caller_identification",
+        "pattern_based_registration",
+        "payload_passthru_mode",
+        "progressive_call_invocations",
+        "progressive_call_results",
+        "registration_revocation",
+        "shared_registration",
+    ),
 }
 ROLES: dict[str, Any] = {
     role: {"features": dict.fromkeys(names, True)} for role, names in FEATURES.items()
 }
 BASIC: dict[str, Any] = {role: {} for role in FEATURES}  # the basic profile: no features
 PATIENCE_S = 5.0
+
+
+def roles(**more: tuple[str, ...]) -> dict[str, Any]:
+    """ROLES with more features for some roles, such as callee=("call_timeout",)."""
+    return {
+        role: {"features": dict.fromkeys((*names, *more.get(role, ())), True)}
+        for role, names in FEATURES.items()
+    }
+
+
+def without(**less: tuple[str, ...]) -> dict[str, Any]:
+    """ROLES with some features less."""
+    return {
+        role: {"features": {name: True for name in names if name not in less.get(role, ())}}
+        for role, names in FEATURES.items()
+    }
 
 
 class Peer:

@@ -7,7 +7,7 @@ from typing import Any
 from peer import BASIC, REALM, Peer, joined, serve
 
 from microwamp.router import Limits, RealmConfig
-from microwamp.router.dealer import _DISCARDED
+from microwamp.router.calls import REMEMBERED
 from microwamp.router.patterns import Patterns
 
 
@@ -398,7 +398,7 @@ async def test_a_callee_that_calls_itself_and_goes():
 
 
 async def test_answers_nobody_waits_for_are_forgotten_but_tolerated():
-    count = _DISCARDED + 50
+    count = REMEMBERED + 50
     async with serve() as router, joined(router) as callee, joined(router) as caller:
         await callee.register("com.f")
         for _ in range(count):

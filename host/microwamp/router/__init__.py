@@ -11,15 +11,18 @@ retained events and callees that leave do not exist; and its check of a cryptosi
 compares the challenge, so that a recorded login would be accepted again.
 
 Inwards from the wire: `listener` (sockets), `connection` (one client: RawSocket, CBOR, states),
-`acceptor` and `auth` (HELLO to WELCOME), `realm` (a session's messages: checks, authorization,
-meta API), `broker` and `dealer`. The last three and what they use are pure: messages as lists in,
-a list of (session, message) out.
+`acceptor`, `directory` and the methods `auth`, `scram`, `cryptosign` (HELLO to WELCOME), `realm`
+and `options` (a session's messages: checks, authorization), `meta` (the router's own procedures),
+`broker` with `history`, `dealer` with `registrations` and `calls`. From `realm` on they are pure
+but for the clock: messages as lists in, a list of (session, message) out.
 """
 
-from .config import Limits, Permission, Principal, RealmConfig, Role, RouterConfig
+from .config import Kept, Limits, Permission, RealmConfig, Role, RouterConfig, Trust
+from .principals import Principal, Scram
 from .service import Router
 
 __all__ = [
+    "Kept",
     "Limits",
     "Permission",
     "Principal",
@@ -27,4 +30,6 @@ __all__ = [
     "Role",
     "Router",
     "RouterConfig",
+    "Scram",
+    "Trust",
 ]

@@ -8,55 +8,82 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wamp import messages
 from wamp.errors import RemoteProtocolError
-from wamp.messages import ABORT, AUTHENTICATE, CHALLENGE, HELLO, WELCOME
 
 from .. import __version__
-from . import auth
-from .config import Principal
-from .realm import ROLES, Realm
+from .auth import Attempt, Check, Refused
+from .cryptosign import Identity
+from .directory import Account
+from .principals import METHODS
+from .realm import Realm
 from .session import Message, Session
+from .wire import (
+    ABORT,
+    AUTHENTICATE,
+    CHALLENGE,
+    CLIENT_ROLES,
+    HELLO,
+    WELCOME,
+    validate,
+)
+from .wire import (
+    name as message_name,
+)
 
-_CLIENT_ROLES = ("publisher", "subscriber", "caller", "callee")
 AGENT = "microwamp-router/" + __version__
+
+_DENIED = "unknown authid or wrong credentials"
 
 
 class Acceptor:
     """The opening of one session.
 
     realms: by name. session_id: what the session will be called. transport: its details for the
-    session meta API. After `receive` returned WELCOME, `session` and `realm` are set.
+    session meta API. identity: the router's own key. tls_unique: asks for the channel binding of
+    the connection. After `receive` returned WELCOME, `session` and `realm` are set; after ABORT
+    `detail` says what the router's own log is to say.
     """
 
     def __init__(
-        self, realms: Mapping[str, Realm], session_id: int, transport: dict[str, Any]
+        self,
+        realms: Mapping[str, Realm],
+        session_id: int,
+        transport: dict[str, Any],
+        identity: Identity | None = None,
+        tls_unique: Callable[[], bytes | None] = lambda: None,
     ) -> None:
         self.session: Session | None = None
         self.realm: Realm | None = None
+        self.detail = ""
         self._realms = realms
         self._id = session_id
         self._transport = transport
+        self._identity = identity
+        self._tls_unique = tls_unique
         self._features: dict[str, frozenset[str]] = {}
-        self._method = ""
-        self._principal: Principal | None = None
-        self._check: Callable[[str], bool] | None = None
+        self._account: Account | None = None
+        self._attempt: Attempt | None = None
+        self._methods: tuple[str, ...] = ()  # all that this login goes through
+        self._passed = 0
+        self._check: Check | None = None
+        self._proof: dict[str, Any] = {}
 
     def receive(self, message: Any) -> Message:
         """The answer to HELLO or AUTHENTICATE: WELCOME, CHALLENGE or ABORT.
 
         Raises RemoteProtocolError for anything that has no place in the opening.
         """
-        code = messages.validate(message)
+        code = validate(message)
         try:
             if code == HELLO and self._check is None:
                 return self._hello(message[1], message[2])
             if code == AUTHENTICATE and self._check is not None:
-                return self._authenticate(message[1])
-        except auth.Refused as e:
+                return self._authenticate(message[1], message[2])
+        except Refused as e:
+            self.detail = e.detail
             return [ABORT, {"message": e.text}, e.reason]
         wanted = "HELLO" if self._check is None else "AUTHENTICATE"
-        raise RemoteProtocolError(f"{messages.LAYOUT[code][0]} before WELCOME; {wanted} expected")
+        raise RemoteProtocolError(f"{message_name(code)} before WELCOME; {wanted} expected")
 
     def _hello(self, name: str, details: dict[str, Any]) -> Message:
         self._features = _features(details)
@@ -69,67 +96,46 @@ class Acceptor:
             raise RemoteProtocolError("HELLO.authmethods must hold strings")
         realm = self._realms.get(name)
         if realm is None:
-            raise auth.Refused("no_such_realm", f"no realm {name[:80]!r} on this router")
+            raise Refused("no_such_realm", f"no realm {name[:80]!r} on this router")
         self.realm = realm
-        principal = self._principal_of(realm, authid, extra, offered)
-        for method in offered:
-            if method == "anonymous" and realm.config.anonymous is not None:
+        if realm.config.anonymous is not None and "anonymous" in offered:
+            # In the client's order: what stands before it and could be asked of anyone, is.
+            before = offered[: offered.index("anonymous")]
+            found = realm.directory.find(authid, extra, before) if before else None
+            if found is None:
                 # The authid is the router's to give: nobody may call himself what he likes.
                 guest = "anonymous-" + secrets.token_hex(8)
-                return self._welcome(guest, realm.config.anonymous, method)
-            if principal is not None and auth.possible(principal, method):
-                asked, self._check = auth.challenge(principal, method, self._id, extra)
-                self._method = method
-                self._principal = principal
-                return [CHALLENGE, method, asked]
-        return self._no_method(realm, authid, principal, offered, extra)
+                return self._welcome(guest, realm.config.anonymous, "anonymous")
+        else:
+            found = realm.directory.find(authid, extra, offered)
+        if found is None:
+            raise _impossible(realm.config.name, authid, offered)
+        self._account, self._methods = found
+        self._attempt = Attempt(
+            self._id, authid or self._account.authid, extra, self._tls_unique, self._identity
+        )
+        return self._challenge()
 
-    def _principal_of(
-        self, realm: Realm, authid: str | None, extra: dict[str, Any], offered: list[str]
-    ) -> Principal | None:
-        if authid is not None:
-            for principal in realm.config.principals:
-                if principal.authid == authid:
-                    return principal
-            return None
-        # Without an authid the key tells who it is.
-        key = extra.get("pubkey")
-        if "cryptosign" in offered and type(key) is str:
-            for principal in realm.config.principals:
-                if key.lower() in (one.lower() for one in principal.public_keys):
-                    return principal
-        return None
+    def _challenge(self) -> Message:
+        assert self._account is not None and self._attempt is not None
+        method = self._methods[self._passed]
+        asked, self._check = self._account.challenge(method, self._attempt)
+        return [CHALLENGE, method, asked]
 
-    def _no_method(
-        self,
-        realm: Realm,
-        authid: str | None,
-        principal: Principal | None,
-        offered: list[str],
-        extra: dict[str, Any],
-    ) -> Message:
-        """Nothing that was offered will do: say which of the reasons it was."""
-        if set(offered) <= {"anonymous"}:
-            raise auth.Refused(
-                "authentication_required", f"realm {realm.config.name} is not open to anonymous"
-            )
-        if principal is None and any(method in auth.METHODS[1:] for method in offered):
-            who = f"authid {authid[:80]!r}" if authid is not None else "no authid"
-            if authid is None and "cryptosign" in offered:
-                who = f"the public key {auth.public_key(extra)}"
-            raise auth.Refused(
-                "no_such_principal", f"realm {realm.config.name} knows no principal with {who}"
-            )
-        names = ", ".join(method[:20] for method in offered[:8])
-        raise auth.Refused("no_matching_auth_method", f"none of {names} is possible here")
-
-    def _authenticate(self, signature: str) -> Message:
-        assert self._check is not None and self._principal is not None
-        if not self._check(signature):
-            raise auth.Refused(
-                "authentication_denied", f"the {self._method} answer is not the right one"
-            )
-        return self._welcome(self._principal.authid, self._principal.role, self._method)
+    def _authenticate(self, signature: str, extra: dict[str, Any]) -> Message:
+        assert self._account is not None and self._check is not None
+        method = self._methods[self._passed]
+        proof = self._check(signature, extra)
+        if proof is None or not self._account.real:
+            detail = f"the {method} answer for {self._account.authid[:80]} is not the right one"
+            if not self._account.real:
+                detail = f"no principal {self._account.authid[:80]}, or none that uses {method}"
+            raise Refused("authentication_denied", _DENIED, detail)
+        self._proof.update(proof)
+        self._passed += 1
+        if self._passed < len(self._methods):
+            return self._challenge()
+        return self._welcome(self._account.authid, self._account.role, self._methods[0])
 
     def _welcome(self, authid: str, role: str, method: str) -> Message:
         assert self.realm is not None
@@ -150,9 +156,22 @@ class Acceptor:
             "authmethod": method,
             "authprovider": "static",
             "agent": AGENT,
-            "roles": ROLES,
+            "roles": self.realm.roles,
         }
+        if self._proof:
+            details["authextra"] = self._proof
         return [WELCOME, self._id, details]
+
+
+def _impossible(realm: str, authid: str | None, offered: list[str]) -> Refused:
+    """Nothing that was offered will do: say which of the reasons it was."""
+    if set(offered) <= {"anonymous"}:
+        return Refused("authentication_required", f"realm {realm} is not open to anonymous")
+    names = ", ".join(method[:20] for method in offered[:8])
+    text = f"none of {names} is possible here"
+    if authid is None and set(offered) & set(METHODS):
+        text += " without an authid"
+    return Refused("no_matching_auth_method", text)
 
 
 def _features(details: dict[str, Any]) -> dict[str, frozenset[str]]:
@@ -161,7 +180,7 @@ def _features(details: dict[str, Any]) -> dict[str, frozenset[str]]:
     if type(roles) is not dict:
         raise RemoteProtocolError("HELLO.roles must be a dictionary")
     found = {}
-    for role in _CLIENT_ROLES:
+    for role in CLIENT_ROLES:
         if role not in roles:
             continue
         if type(roles[role]) is not dict:
@@ -177,7 +196,7 @@ def _features(details: dict[str, Any]) -> dict[str, frozenset[str]]:
         found[role] = frozenset(name for name, value in features.items() if value)
     if not found:
         raise RemoteProtocolError(
-            f"HELLO.roles must name at least one of {', '.join(_CLIENT_ROLES)}"
+            f"HELLO.roles must name at least one of {', '.join(CLIENT_ROLES)}"
         )
     return found
 

@@ -6,72 +6,75 @@ wrong.
 """
 
 import base64
-import hashlib
 import hmac
 import json
 import secrets
+import struct
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from nacl.exceptions import CryptoError
-from nacl.signing import VerifyKey
+if TYPE_CHECKING:
+    from .cryptosign import Identity
+    from .directory import Account
 
-from .config import Principal
+# Checks AUTHENTICATE.Signature and .Extra: what WELCOME's authextra proves to the client (mostly
+# nothing), or None if the answer is wrong.
+Check: TypeAlias = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 
-# What CHALLENGE says, and the check of AUTHENTICATE.Signature.
-Challenge: TypeAlias = tuple[dict[str, Any], Callable[[str], bool]]
 
-METHODS = ("anonymous", "ticket", "wampcra", "cryptosign")
+class Challenge(NamedTuple):
+    """CHALLENGE.Extra, and the check of what comes back."""
+
+    extra: dict[str, Any]
+    check: Check
 
 
 class Refused(Exception):
-    """A login that is not let in: reason is the URI of ABORT, text says why."""
+    """A login that is not let in: reason is the URI of ABORT, text says why.
 
-    def __init__(self, reason: str, text: str) -> None:
+    detail: what the router's own log says, where the client must not learn it.
+    """
+
+    def __init__(self, reason: str, text: str, detail: str = "") -> None:
         super().__init__(text)
         self.reason = "wamp.error." + reason
         self.text = text
+        self.detail = detail or text
 
 
-def possible(principal: Principal, method: str) -> bool:
-    """Whether `principal` has what `method` needs."""
-    return {
-        "ticket": principal.ticket is not None,
-        "wampcra": principal.secret is not None,
-        "cryptosign": bool(principal.public_keys),
-    }.get(method, False)
+class Attempt(NamedTuple):
+    """What is known of a login.
 
-
-def challenge(principal: Principal, method: str, session: int, extra: dict[str, Any]) -> Challenge:
-    """The challenge for a method that is possible; extra: HELLO.authextra.
-
-    Raises Refused where the login cannot succeed whatever the answer.
+    session: the id it would get. extra: HELLO.authextra. tls_unique: asks for the channel binding
+    of its connection, None where there is none. identity: the router's own key.
     """
-    if method == "ticket":
-        return ticket(principal)
-    if method == "wampcra":
-        return wampcra(principal, session)
-    return cryptosign(principal, public_key(extra))
+
+    session: int
+    authid: str
+    extra: dict[str, Any]
+    tls_unique: Callable[[], bytes | None]
+    identity: "Identity | None"
 
 
-def ticket(principal: Principal) -> Challenge:
-    """The shared word itself."""
-    expected = (principal.ticket or "").encode()
+def ticket(account: "Account") -> Challenge:
+    """The shared word itself, or the code of the moment."""
 
-    def check(signature: str) -> bool:
-        return hmac.compare_digest(signature.encode(), expected)
+    def check(signature: str, extra: dict[str, Any]) -> dict[str, Any] | None:
+        if account.totp is not None:
+            return {} if _code_is_right(account, signature) else None
+        return {} if hmac.compare_digest(signature.encode(), account.ticket) else None
 
-    return {}, check
+    return Challenge({}, check)
 
 
-def wampcra(principal: Principal, session: int) -> Challenge:
+def wampcra(account: "Account", session: int) -> Challenge:
     """HMAC-SHA256 over a text that holds a nonce."""
     text = json.dumps(
         {
-            "authid": principal.authid,
-            "authrole": principal.role,
+            "authid": account.authid,
+            "authrole": account.role,
             "authmethod": "wampcra",
             "authprovider": "static",
             "nonce": secrets.token_urlsafe(24),
@@ -79,69 +82,36 @@ def wampcra(principal: Principal, session: int) -> Challenge:
             "session": session,
         }
     )
-    extra: dict[str, Any] = {"challenge": text}
-    key = (principal.secret or "").encode()
-    if principal.salt is not None:
-        extra.update(salt=principal.salt, iterations=principal.iterations, keylen=principal.keylen)
-        key = derive(principal)
-    expected = base64.b64encode(hmac.digest(key, text.encode(), "sha256"))
+    expected = base64.b64encode(hmac.digest(account.cra_key, text.encode(), "sha256"))
 
-    def check(signature: str) -> bool:
-        return hmac.compare_digest(signature.encode(), expected)
+    def check(signature: str, extra: dict[str, Any]) -> dict[str, Any] | None:
+        return {} if hmac.compare_digest(signature.encode(), expected) else None
 
-    return extra, check
+    return Challenge({"challenge": text, **account.cra_extra}, check)
 
 
-@lru_cache(maxsize=1024)
-def derive(principal: Principal) -> bytes:
-    """The key of a salted secret; kept, because it costs as much as the iterations say."""
-    octets = hashlib.pbkdf2_hmac(
-        "sha256",
-        (principal.secret or "").encode(),
-        (principal.salt or "").encode(),
-        principal.iterations,
-        principal.keylen,
-    )
-    return base64.b64encode(octets)
+# TOTP (RFC 6238) as authenticators have it: SHA-1, six digits, a new code every 30 s. The code
+# before and the one after are taken too: clocks differ, and typing takes time.
+TOTP_STEP_S = 30
+_TOTP_WINDOW = 1
 
 
-def public_key(extra: dict[str, Any]) -> str:
-    """The key a client says it has, in lower case; raises Refused if there is none."""
-    key = extra.get("pubkey")
-    if type(key) is not str or len(key) != 64 or _unhex(key) is None:
-        raise Refused("authentication_denied", "cryptosign needs authextra.pubkey, 64 hex digits")
-    return key.lower()
+def totp(key: bytes, step: int) -> str:
+    """The code of one step of 30 s (RFC 4226, section 5.3)."""
+    digest = hmac.digest(key, struct.pack(">Q", step), "sha1")
+    at = digest[-1] & 15
+    return f"{(int.from_bytes(digest[at : at + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
 
-def cryptosign(principal: Principal, key: str) -> Challenge:
-    """An Ed25519 signature of 32 random octets; without channel binding, and CHALLENGE says so."""
-    if key not in (one.lower() for one in principal.public_keys):
-        raise Refused(
-            "authentication_denied", f"this public key is not one of {principal.authid[:80]}'s"
-        )
-    nonce = secrets.token_bytes(32)
-
-    def check(signature: str) -> bool:
-        octets = _unhex(signature)
-        if octets is None or len(octets) != 96:
-            return False
-        # The signed octets come back behind the signature. They must be the ones sent: otherwise
-        # any login that was ever recorded would do.
-        if not hmac.compare_digest(octets[64:], nonce):
-            return False
-        try:
-            VerifyKey(bytes.fromhex(key)).verify(nonce, octets[:64])
-        except (CryptoError, ValueError):
-            return False
-        return True
-
-    return {"challenge": nonce.hex(), "channel_binding": None}, check
-
-
-def _unhex(text: str) -> bytes | None:
-    """The octets of hex digits and nothing else (`bytes.fromhex` skips spaces)."""
-    try:
-        octets = bytes.fromhex(text)
-    except ValueError:
-        return None
-    return octets if len(octets) * 2 == len(text) else None
+def _code_is_right(account: "Account", code: str, clock: Callable[[], float] = time.time) -> bool:
+    assert account.totp is not None
+    now = int(clock()) // TOTP_STEP_S
+    right = 0
+    for step in range(now - _TOTP_WINDOW, now + _TOTP_WINDOW + 1):
+        if hmac.compare_digest(code.encode(), totp(account.totp, max(step, 0)).encode()):
+            right = max(right, step)
+    # RFC 6238, section 5.2: a code is good for one login.
+    if right <= account.totp_used:
+        return False
+    account.totp_used = right
+    return True

@@ -1,4 +1,4 @@
-"""The broker: subscriptions, publications, retained events of one realm.
+"""The broker: subscriptions, publications, retained events and event history of one realm.
 
 Pure: messages as lists in, a list of (session, message) out; a refusal is an ApplicationError.
 Source: WAMP basic profile, "Publish and Subscribe"; advanced profile, "Advanced PubSub".
@@ -7,24 +7,32 @@ Source: WAMP basic profile, "Publish and Subscribe"; advanced profile, "Advanced
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from wamp.errors import ApplicationError
-from wamp.messages import EVENT, PUBLISHED, SUBSCRIBED, UNSUBSCRIBED
 
-from . import uris
-from .config import Limits
+from . import history, uris
+from .config import Limits, RealmConfig
+from .history import Entry, History
+from .options import passthru
 from .patterns import Patterns
 from .session import Message, Out, Session, payload
+from .wire import EVENT, PUBLISHED, SUBSCRIBED, UNSUBSCRIBED
 
-# What WELCOME says of the broker (advanced profile, "Feature Announcement").
+# What WELCOME says of every broker (advanced profile, "Feature Announcement"); `realm` adds what
+# the configuration switches on.
 FEATURES = (
     "event_retention",
     "pattern_based_subscription",
+    "payload_passthru_mode",
+    "publication_trustlevels",
     "publisher_exclusion",
     "publisher_identification",
     "session_meta_api",
     "subscriber_blackwhite_listing",
+    "subscription_meta_api",
+    "subscription_revocation",
 )
 
 _LISTS = (
@@ -38,11 +46,19 @@ _LISTS = (
 
 
 @dataclass(eq=False, slots=True)
-class _Subscription:
+class Subscription:
+    """A (topic, match) with its subscribers; history: its events, where they are kept."""
+
     id: int
     topic: str
     match: str
+    created: str
     sessions: dict[Session, None] = field(default_factory=dict)
+    history: History | None = None
+
+    def details(self) -> dict[str, Any]:
+        """What the meta API says of it."""
+        return {"id": self.id, "created": self.created, "uri": self.topic, "match": self.match}
 
 
 class _Receivers:
@@ -73,14 +89,15 @@ class _Retained:
     details: dict[str, Any]
     payload: Message
     receivers: _Receivers
+    trust: int | None
     octets: int
 
 
 class Broker:
     """The subscriptions of one realm.
 
-    new_id: returns a random id of the global scope. disclose: every publisher is made known.
-    counters: counts what was dropped.
+    new_id: returns a random id of the global scope. counters: counts what was dropped. now: the
+    time.
     """
 
     def __init__(
@@ -88,18 +105,23 @@ class Broker:
         new_id: Callable[[], int],
         limits: Limits,
         counters: Counter[str],
-        disclose: bool = False,
+        config: RealmConfig,
+        now: Callable[[], datetime] = history.now,
     ) -> None:
         self._new_id = new_id
         self._limits = limits
         self._counters = counters
-        self._disclose = disclose
-        self._table: Patterns[_Subscription] = Patterns()
-        self._by_id: dict[int, _Subscription] = {}
-        self._by_session: dict[Session, dict[int, _Subscription]] = {}
+        self._config = config
+        self._now = now
+        self._table: Patterns[Subscription] = Patterns()
+        self._by_id: dict[int, Subscription] = {}
+        self._by_session: dict[Session, dict[int, Subscription]] = {}
         self._retained: OrderedDict[str, _Retained] = OrderedDict()
         self._retained_octets = 0
         self._last_id = 0
+        # A subscription with a history is there before anyone subscribes, and stays.
+        for kept in config.history:
+            self._create(kept.uri, kept.match).history = History(kept.events, kept.octets)
 
     def subscribe(self, session: Session, message: Message) -> Out:
         """SUBSCRIBE; the same (topic, match) is one subscription id for everyone."""
@@ -112,37 +134,65 @@ class Broker:
             )
         mine = self._by_session.setdefault(session, {})
         subscription = self._table.get(topic, match)
-        if subscription is None or subscription.id not in mine:
-            if len(mine) >= self._limits.subscriptions:
-                raise ApplicationError(
-                    "microwamp.error.limit_exceeded",
-                    f"a session may hold {self._limits.subscriptions} subscriptions",
-                )
-            if subscription is None:
-                self._last_id += 1
-                subscription = _Subscription(self._last_id, topic, match)
-                self._table.add(topic, match, subscription)
-                self._by_id[subscription.id] = subscription
-            subscription.sessions[session] = None
-            mine[subscription.id] = subscription
+        created = False
+        added = subscription is None or subscription.id not in mine
+        if added and len(mine) >= self._limits.subscriptions:
+            raise ApplicationError(
+                "microwamp.error.limit_exceeded",
+                f"a session may hold {self._limits.subscriptions} subscriptions",
+            )
+        if subscription is None:
+            created = True
+            subscription = self._create(topic, match)
+        subscription.sessions[session] = None
+        mine[subscription.id] = subscription
         out: Out = [(session, [SUBSCRIBED, request, subscription.id])]
         if options.get("get_retained"):
             out.extend((session, event) for event in self._recall(session, subscription))
+        if created:
+            out.extend(
+                self.announce("wamp.subscription.on_create", session.id, subscription.details())
+            )
+        if added:
+            out.extend(
+                self.announce("wamp.subscription.on_subscribe", session.id, subscription.id)
+            )
         return out
 
     def unsubscribe(self, session: Session, message: Message) -> Out:
         """UNSUBSCRIBE."""
         _, request, number = message
-        subscription = self._by_session.get(session, {}).pop(number, None)
+        subscription = self._by_session.get(session, {}).get(number)
         if subscription is None:
             raise ApplicationError(
                 ApplicationError.NO_SUCH_SUBSCRIPTION, f"subscription {number} is not yours"
             )
-        self._drop(session, subscription)
-        return [(session, [UNSUBSCRIBED, request])]
+        out: Out = [(session, [UNSUBSCRIBED, request])]
+        return out + self._drop(session, subscription)
+
+    def revoke(self, number: int, session_id: int, reason: str) -> Out:
+        """Take a subscription from a subscriber that did not ask for it.
+
+        Raises ApplicationError: no such subscription, or it is none of that session's.
+        """
+        subscription = self.get(number)
+        for session in subscription.sessions:
+            if session.id == session_id:
+                break
+        else:
+            raise ApplicationError(
+                "wamp.error.no_such_session",
+                f"session {str(session_id)[:20]} is no subscriber of subscription {number}",
+            )
+        out: Out = []
+        # Advanced profile, "Subscription Revocation": who did not announce it must not be told.
+        if session.announces("subscriber", "subscription_revocation"):
+            details = {"subscription": number, "reason": reason}
+            out.append((session, [UNSUBSCRIBED, 0, details]))
+        return out + self._drop(session, subscription)
 
     def publish(self, session: Session, message: Message, octets: int = 0) -> Out:
-        """PUBLISH; octets: length of the message on the wire, for the limit on retained events."""
+        """PUBLISH; octets: length of the message on the wire, for the limits on what is kept."""
         _, request, options, topic = message[:4]
         if not uris.valid(topic):
             raise ApplicationError(
@@ -161,6 +211,10 @@ class Broker:
         )
         return out
 
+    def announce(self, topic: str, *args: Any) -> Out:
+        """A meta event of the router."""
+        return self.distribute(topic, [list(args)], {})
+
     def distribute(
         self,
         topic: str,
@@ -171,30 +225,128 @@ class Broker:
         octets: int = 0,
     ) -> Out:
         """The EVENTs of a publication with the payload `rest`; publisher None is the router."""
+        matching = self._table.matching(topic)
+        retain = bool(options.get("retain"))
+        if not matching and not retain:
+            return []
         if publication is None:
             publication = self._new_id()
         receivers = _Receivers(options, publisher)
-        details: dict[str, Any] = {}
-        if publisher is not None and (self._disclose or options.get("disclose_me")):
-            details = publisher.disclosed("publisher")
+        details = passthru(options, rest)
+        trust = None
+        if publisher is not None:
+            trust = self._config.trust_in(publisher.authrole, topic)
+            if self._config.disclose or options.get("disclose_me"):
+                details.update(publisher.disclosed("publisher"))
         out: Out = []
-        for subscription in self._table.matching(topic):
+        for subscription in matching:
+            # A message that goes to many is the same list, and they follow each other: then it
+            # is encoded once. With the trust level it is another one.
+            told = []
             event = _event(subscription, publication, topic, details, rest)
-            out.extend((one, event) for one in subscription.sessions if one in receivers)
-        if options.get("retain"):
-            self._retain(topic, _Retained(publication, details, rest, receivers, octets))
+            for one in subscription.sessions:
+                if one not in receivers:
+                    continue
+                if trust is not None and one.announces("subscriber", "publication_trustlevels"):
+                    told.append(one)
+                else:
+                    out.append((one, event))
+            if told:
+                event = _event(
+                    subscription, publication, topic, {**details, "trustlevel": trust}, rest
+                )
+                out.extend((one, event) for one in told)
+            if subscription.history is not None:
+                self._keep(subscription, publication, topic, details, rest, options, trust, octets)
+        if retain:
+            self._retain(topic, _Retained(publication, details, rest, receivers, trust, octets))
         return out
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: Session) -> Out:
         """Forget a session that ended."""
-        for subscription in self._by_session.pop(session, {}).values():
-            self._drop(session, subscription)
+        mine = self._by_session.get(session, {})
+        for subscription in mine.values():
+            del subscription.sessions[session]
+        out: Out = []
+        for subscription in list(mine.values()):
+            out.extend(self._ended(session, subscription))
+        self._by_session.pop(session, None)
+        return out
 
-    def _drop(self, session: Session, subscription: _Subscription) -> None:
+    def lookup(self, topic: str, match: str) -> Subscription | None:
+        """The subscription of exactly this pattern."""
+        return self._table.get(topic, match)
+
+    def matching(self, topic: str) -> list[Subscription]:
+        """Every subscription that an event of `topic` goes to."""
+        return self._table.matching(topic)
+
+    def get(self, number: int) -> Subscription:
+        """The subscription with this id; raises ApplicationError if there is none."""
+        subscription = self._by_id.get(number)
+        if subscription is None:
+            raise ApplicationError(
+                ApplicationError.NO_SUCH_SUBSCRIPTION, f"no subscription {str(number)[:20]}"
+            )
+        return subscription
+
+    def all(self) -> list[Subscription]:
+        """Every subscription, in the order in which they came to be."""
+        return list(self._by_id.values())
+
+    def _create(self, topic: str, match: str) -> Subscription:
+        self._last_id += 1
+        subscription = Subscription(self._last_id, topic, match, history.text(self._now()))
+        self._table.add(topic, match, subscription)
+        self._by_id[subscription.id] = subscription
+        return subscription
+
+    def _drop(self, session: Session, subscription: Subscription) -> Out:
+        del self._by_session[session][subscription.id]
         del subscription.sessions[session]
-        if not subscription.sessions:
+        return self._ended(session, subscription)
+
+    def _ended(self, session: Session, subscription: Subscription) -> Out:
+        """What follows when `session` is out of a subscription."""
+        last = not subscription.sessions and subscription.history is None
+        number = subscription.id
+        if last:
             self._table.remove(subscription.topic, subscription.match)
-            del self._by_id[subscription.id]
+            del self._by_id[number]
+        out = self.announce("wamp.subscription.on_unsubscribe", session.id, number)
+        if last:
+            out.extend(self.announce("wamp.subscription.on_delete", session.id, number))
+        return out
+
+    def _keep(
+        self,
+        subscription: Subscription,
+        publication: int,
+        topic: str,
+        details: dict[str, Any],
+        rest: Message,
+        options: dict[str, Any],
+        trust: int | None,
+        octets: int,
+    ) -> None:
+        # Advanced profile, "Event History", "Security Aspects": session ids are another's when
+        # someone asks later, so what is limited by them is not kept.
+        if "exclude" in options or "eligible" in options:
+            return
+        assert subscription.history is not None
+        if subscription.match != "exact":
+            details = {**details, "topic": topic}
+        entry = Entry(
+            publication,
+            self._now(),
+            topic,
+            details,
+            rest,
+            _Receivers(options, None),
+            trust or 0,
+            octets,
+        )
+        self._counters["events of a history forgotten"] += subscription.history.add(entry)
 
     def _retain(self, topic: str, retained: _Retained) -> None:
         before = self._retained.pop(topic, None)
@@ -210,7 +362,7 @@ class Broker:
             self._retained_octets -= oldest.octets
             self._counters["retained events forgotten"] += 1
 
-    def _recall(self, session: Session, subscription: _Subscription) -> list[Message]:
+    def _recall(self, session: Session, subscription: Subscription) -> list[Message]:
         """The retained events of a new subscription (advanced profile, "Event Retention")."""
         if subscription.match == "exact":
             topics = [subscription.topic] if subscription.topic in self._retained else []
@@ -220,11 +372,14 @@ class Broker:
                 for topic in self._retained
                 if uris.covers(subscription.topic, subscription.match, topic)
             ]
+        wants_trust = session.announces("subscriber", "publication_trustlevels")
         events = []
         for topic in topics:
             retained = self._retained[topic]
             if session in retained.receivers:
                 details = {**retained.details, "retained": True}
+                if wants_trust and retained.trust is not None:
+                    details["trustlevel"] = retained.trust
                 events.append(
                     _event(subscription, retained.publication, topic, details, retained.payload)
                 )
@@ -232,7 +387,7 @@ class Broker:
 
 
 def _event(
-    subscription: _Subscription,
+    subscription: Subscription,
     publication: int,
     topic: str,
     details: dict[str, Any],

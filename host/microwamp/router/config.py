@@ -1,6 +1,5 @@
 """What a router is told: where to listen, which realms, who may log in and do what."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
@@ -9,11 +8,10 @@ from wamp.errors import ConfigurationError
 from wamp.rawsocket import LENGTH_MAX
 
 from . import uris
+from .principals import Principal
 
 Action: TypeAlias = Literal["call", "register", "publish", "subscribe"]
 ACTIONS: tuple[Action, ...] = ("call", "register", "publish", "subscribe")
-
-_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Listen(NamedTuple):
@@ -102,16 +100,22 @@ class Permission:
 @dataclass(frozen=True)
 class Role:
     """What clients with an authrole may do: of the permissions that cover a URI, the longest
-    prefix decides. A role without an entry in its realm may do everything.
+    prefix decides. A role without an entry in its realm may do everything but administer: calls
+    that end sessions, registrations and subscriptions of others (`meta.ADMINISTRATION`) need a
+    permission whose prefix begins with `wamp.`.
     """
 
     name: str
     allow: tuple[Permission, ...] = (Permission(),)
 
-    def allows(self, action: Action, uri: str) -> bool:
-        """Whether `action` is allowed on `uri` (or on all URIs that begin with it)."""
+    def allows(self, action: Action, uri: str, within: str = "") -> bool:
+        """Whether `action` is allowed on `uri` (or on all URIs that begin with it), by
+        permissions whose prefix begins with `within`.
+        """
         best: Permission | None = None
         for permission in self.allow:
+            if not permission.uri.startswith(within):
+                continue
             if uri.startswith(permission.uri) and (
                 best is None or len(permission.uri) > len(best.uri)
             ):
@@ -120,40 +124,43 @@ class Role:
 
 
 @dataclass(frozen=True)
-class Principal:
-    """Someone who may log in, by any of the credentials that are set.
+class Trust:
+    """The trust level of calls and publications of a role (None: all roles) under a URI prefix.
 
-    ticket: a shared word, sent in clear. secret: the shared secret of WAMP-CRA, as the user types
-    it; with `salt` the key is derived from it (`iterations`, `keylen`). public_keys: Ed25519 keys
-    for cryptosign, 64 hex digits each.
+    The longest prefix decides, and of two equal ones the one that names the role.
     """
 
-    authid: str
-    role: str = "user"
-    ticket: str | None = field(default=None, repr=False)
-    secret: str | None = field(default=None, repr=False)
-    salt: str | None = field(default=None, repr=False)
-    iterations: int = 1000
-    keylen: int = 32
-    public_keys: tuple[str, ...] = ()
+    level: int
+    uri: str = ""
+    role: str | None = None
 
     def __post_init__(self) -> None:
-        who = f"principal {self.authid}"
-        if not self.authid:
-            raise ConfigurationError("principal: an authid is needed")
-        if self.ticket is None and self.secret is None and not self.public_keys:
-            raise ConfigurationError(f"{who}: a ticket, a secret or public_keys needed")
-        if self.ticket == "" or self.secret == "":
-            raise ConfigurationError(f"{who}: an empty ticket or secret lets everyone in")
-        if self.salt is not None and self.secret is None:
-            raise ConfigurationError(f"{who}: salt without a secret")
-        if not 1 <= self.iterations <= 10_000_000 or not 1 <= self.keylen <= 64:
+        if self.level < 0:
+            raise ConfigurationError("trust: level must be 0 or more")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A topic or pattern whose events are kept for those who ask later: how many, and how many
+    octets of them altogether; the oldest go.
+    """
+
+    uri: str
+    match: str = "exact"
+    events: int = 1000
+    octets: int = 16 << 20
+
+    def __post_init__(self) -> None:
+        if self.match not in ("exact", "prefix", "wildcard"):
             raise ConfigurationError(
-                f"{who}: iterations must be from 1 to 10000000, keylen from 1 to 64"
+                f"history: match {self.match[:20]}; known: exact, prefix, wildcard"
             )
-        for key in self.public_keys:
-            if not _KEY.fullmatch(key):
-                raise ConfigurationError(f"{who}: public key {key[:70]} is not 64 hex digits")
+        if not uris.valid(self.uri, self.match):
+            raise ConfigurationError(
+                f"history: {self.uri[:64]!r} is not a URI for {self.match} match"
+            )
+        if self.events < 1 or self.octets < 1:
+            raise ConfigurationError("history: events and octets must be greater than 0")
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,10 @@ class RealmConfig:
     """A realm: who may join it and in which role.
 
     anonymous: the role of clients that do not log in, None to refuse them. disclose: tell callees
-    and subscribers who called or published even where the client did not ask for it.
+    and subscribers who called or published even where the client did not ask for it. trust: the
+    trust levels, 0 where nothing is said. history: whose events are kept. payload_transparency:
+    also take opaque payloads in crossbar's form (`enc_*`). lenient: a client may use features
+    that it did not announce, but where the specification itself calls that a violation.
     """
 
     name: str = "devices"
@@ -169,6 +179,10 @@ class RealmConfig:
     principals: tuple[Principal, ...] = ()
     roles: tuple[Role, ...] = ()
     disclose: bool = False
+    trust: tuple[Trust, ...] = ()
+    history: tuple[Kept, ...] = ()
+    payload_transparency: bool = False
+    lenient: bool = False
 
     def __post_init__(self) -> None:
         if not uris.valid(self.name):
@@ -181,6 +195,15 @@ class RealmConfig:
         _unique(f"realm {self.name}: role", (one.name for one in self.roles))
         keys = [key.lower() for one in self.principals for key in one.public_keys]
         _unique(f"realm {self.name}: public key", keys)
+        _unique(f"realm {self.name}: history", (f"{one.match} {one.uri}" for one in self.history))
+
+    def trust_in(self, role: str, uri: str) -> int:
+        """The trust level of what `role` calls or publishes (advanced profile)."""
+        best = (-1, False, 0)
+        for one in self.trust:
+            if uri.startswith(one.uri) and one.role in (None, role):
+                best = max(best, (len(one.uri), one.role is not None, one.level))
+        return best[2]
 
 
 @dataclass(frozen=True)
@@ -188,15 +211,17 @@ class RouterConfig:
     """Everything a router is told.
 
     listen: URLs (see `parse_listen`). certificate, key: PEM files for rss://; key None means that
-    the certificate's file holds it too. opening_timeout: seconds a client has for TLS, handshake
-    and login, and to begin a new session after GOODBYE. closing_timeout: seconds it has to answer
-    the router's GOODBYE and to take what is still on its way to it.
+    the certificate's file holds it too. identity: a key file with the Ed25519 key by which the
+    router proves itself to clients that ask (cryptosign). opening_timeout: seconds a client has
+    for TLS, handshake and login, and to begin a new session after GOODBYE. closing_timeout:
+    seconds it has to answer the router's GOODBYE and to take what is still on its way to it.
     """
 
     realms: tuple[RealmConfig, ...]
     listen: tuple[str, ...] = ("rs://127.0.0.1:8080",)
     certificate: str | None = None
     key: str | None = None
+    identity: str | None = None
     limits: Limits = field(default_factory=Limits)
     opening_timeout: float = 10.0
     closing_timeout: float = 2.0

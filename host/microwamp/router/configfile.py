@@ -8,23 +8,52 @@
     authid = "erin"
     role = "sensor"
     public_keys = ["<64 hex digits>"]
+    [[realm.principal]]
+    authid = "alice"
+    role = "operator"
+    totp = "<base32>"
+    factors = ["wamp-scram", "ticket"]   # both, in this order
+    [realm.principal.scram]
+    password = "..."
+    kdf = "argon2id13"
+    iterations = 32
+    memory = 512
     [[realm.role]]
     name = "sensor"
     [[realm.role.allow]]
     uri = "com.example."
     actions = ["publish", "call"]
+    [[realm.role]]
+    name = "operator"
+    [[realm.role.allow]]
+    uri = ""
+    actions = ["call", "register", "publish", "subscribe"]
+    [[realm.role.allow]]
+    uri = "wamp."                        # named, so it holds for wamp.session.kill and the like
+    actions = ["call", "subscribe"]
+    [[realm.trust]]
+    role = "operator"
+    level = 2
+    [[realm.history]]
+    uri = "com.example."
+    match = "prefix"
+    events = 1000
 
-The keys are the fields of the classes in `config`, with `realm`, `principal` and `role` for the
-lists of tables and `limits` for the one table of limits.
+The keys are the fields of the classes in `config` and `principals`, with `realm`, `principal` and
+`role` for the lists of tables and `limits` for the one table of limits.
 """
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from wamp.errors import ConfigurationError
 
-from .config import Limits, Permission, Principal, RealmConfig, Role, RouterConfig
+from .config import Kept, Limits, Permission, RealmConfig, Role, RouterConfig, Trust
+from .principals import Principal, Scram
+
+T = TypeVar("T")
 
 # The type of each key by table: a type, or a list with the type of its items.
 _Keys = dict[str, Any]
@@ -32,6 +61,7 @@ _ROUTER: _Keys = {
     "listen": [str],
     "certificate": str,
     "key": str,
+    "identity": str,
     "opening_timeout": float,
     "closing_timeout": float,
     "limits": dict,
@@ -41,19 +71,38 @@ _REALM: _Keys = {
     "name": str,
     "anonymous": (str, bool),
     "disclose": bool,
+    "payload_transparency": bool,
+    "lenient": bool,
     "principal": [dict],
     "role": [dict],
+    "trust": [dict],
+    "history": [dict],
 }
 _PRINCIPAL: _Keys = {
     "authid": str,
     "role": str,
     "ticket": str,
+    "totp": str,
     "secret": str,
     "salt": str,
     "iterations": int,
     "keylen": int,
     "public_keys": [str],
+    "scram": dict,
+    "factors": [str],
 }
+_SCRAM: _Keys = {
+    "password": str,
+    "kdf": str,
+    "iterations": int,
+    "memory": int,
+    "salt": str,
+    "stored_key": str,
+    "server_key": str,
+    "dialect": str,
+}
+_TRUST: _Keys = {"level": int, "uri": str, "role": str}
+_HISTORY: _Keys = {"uri": str, "match": str, "events": int, "octets": int}
 _ROLE: _Keys = {"name": str, "allow": [dict]}
 _PERMISSION: _Keys = {"uri": str, "actions": [str]}
 _LIMITS: _Keys = {name: int for name in Limits.__dataclass_fields__}
@@ -105,7 +154,7 @@ def _realm(table: dict[str, Any], at: str) -> RealmConfig:
         here = f"{at}principal[{i}]."
         _check(one, here, _PRINCIPAL)
         _needed(one, here, "authid")
-        principals.append(Principal(**{**one, "public_keys": tuple(one.get("public_keys", ()))}))
+        principals.append(_principal(one, here))
     roles = []
     for i, one in enumerate(values.pop("role", [])):
         here = f"{at}role[{i}]."
@@ -118,12 +167,37 @@ def _realm(table: dict[str, Any], at: str) -> RealmConfig:
             _needed(entry, f"{here}allow[{j}].", "actions")
             permissions.append(Permission(entry.get("uri", ""), frozenset(entry["actions"])))
         roles.append(Role(one["name"], tuple(permissions)))
+    trust = _tables(values.pop("trust", []), f"{at}trust", _TRUST, "level", Trust)
+    history = _tables(values.pop("history", []), f"{at}history", _HISTORY, "uri", Kept)
     return RealmConfig(
         anonymous={True: "anonymous", False: None}.get(anonymous, anonymous),
         principals=tuple(principals),
         roles=tuple(roles),
+        trust=trust,
+        history=history,
         **values,
     )
+
+
+def _principal(table: dict[str, Any], at: str) -> Principal:
+    values = {**table}
+    for key in ("public_keys", "factors"):
+        values[key] = tuple(values.get(key, ()))
+    if "scram" in values:
+        _check(values["scram"], f"{at}scram.", _SCRAM)
+        values["scram"] = Scram(**values["scram"])
+    return Principal(**values)
+
+
+def _tables(
+    tables: list[dict[str, Any]], at: str, keys: _Keys, needed: str, kind: Callable[..., T]
+) -> tuple[T, ...]:
+    made = []
+    for i, one in enumerate(tables):
+        _check(one, f"{at}[{i}].", keys)
+        _needed(one, f"{at}[{i}].", needed)
+        made.append(kind(**one))
+    return tuple(made)
 
 
 def _needed(table: dict[str, Any], at: str, key: str) -> None:
@@ -159,7 +233,7 @@ def _type(name: str, value: Any, kind: Any) -> None:
     if type(value) in kinds or (float in kinds and type(value) is int):
         return
     # A ticket without quotes is a ticket all the same: it is not repeated.
-    secret = name.endswith(("ticket", "secret"))
+    secret = name.endswith(("ticket", "totp", "secret", "password", "_key"))
     found = "something else" if secret else f"{value!r:.32}"
     raise ConfigurationError(
         f"key {name} is {found}, {' or '.join(_WORDS[one] for one in kinds)} needed"

@@ -12,20 +12,22 @@ Source: WAMP advanced profile, "RawSocket"; basic profile, "Sessions" and "Proto
 """
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from wamp import messages
 from wamp.errors import RemoteProtocolError
-from wamp.messages import ABORT, GOODBYE, WELCOME
 from wamp.rawsocket import CBOR, LENGTH_MAX, MESSAGE, PING, PONG, Frames, exponent
 
 from . import codec
 from .acceptor import Acceptor
 from .config import RouterConfig
+from .cryptosign import Identity
 from .listener import keep_alive
 from .realm import Realm
 from .session import Message, Out, Session
+from .wire import ABORT, GOODBYE, WELCOME, validate
+from .wire import name as message_name
 
 HANDSHAKE, OPENING, JOINED, LEAVING, CLOSED = range(5)
 
@@ -44,6 +46,7 @@ class Owner(Protocol):
 
     config: RouterConfig
     realms: Mapping[str, Realm]
+    identity: Identity | None
 
     def enter(self, connection: "Connection") -> bool:
         """A connection came into being; False when there are too many."""
@@ -192,7 +195,7 @@ class Connection(asyncio.Protocol):
 
     def _message(self, octets: bytes) -> None:
         message = codec.decode(octets)
-        code = messages.validate(message)
+        code = validate(message)
         if self._state == LEAVING:
             if code in (GOODBYE, ABORT):
                 self._close()
@@ -222,17 +225,19 @@ class Connection(asyncio.Protocol):
                     "channel_serializer": "cbor",
                     "peer": self.peer,
                 },
+                self._owner.identity,
+                self._tls_unique,
             )
         answer = self._acceptor.receive(message)
         octets = codec.encode(answer)
         if len(octets) > self.accepts():
             reason = "wamp.error.payload_size_exceeded"
-            text = f"{messages.LAYOUT[answer[0]][0]} of {len(octets)} octets"
+            text = f"{message_name(answer[0])} of {len(octets)} octets"
             answer = [ABORT, {"message": text}, reason]
             octets = codec.encode(answer)
         self._write(octets)
         if answer[0] == ABORT:
-            self._refused(answer[2], answer[1]["message"])
+            self._refused(answer[2], self._acceptor.detail or answer[1]["message"])
         elif answer[0] == WELCOME and not self._is_closed():
             session, realm = self._acceptor.session, self._acceptor.realm
             assert session is not None and realm is not None
@@ -242,6 +247,14 @@ class Connection(asyncio.Protocol):
             self.session = session
             self._owner.joined(self, session)
             self._owner.deliver(realm.join(session))
+
+    def _tls_unique(self) -> bytes | None:
+        """The channel binding of RFC 5929; from TLS 1.3 on there is none."""
+        assert self._transport is not None
+        tls = self._transport.get_extra_info("ssl_object")
+        if not isinstance(tls, ssl.SSLObject) or tls.version() != "TLSv1.2":
+            return None
+        return tls.get_channel_binding("tls-unique")
 
     def _violation(self, text: str) -> None:
         """Basic profile, "Protocol Errors": ABORT, drop the session, close the transport."""

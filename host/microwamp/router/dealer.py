@@ -1,118 +1,71 @@
 """The dealer: calls on their way between callers and callees of one realm.
 
-Pure: messages as lists in, a list of (session, message) out; a refusal is an ApplicationError, a
-violation of the protocol a RemoteProtocolError.
+Pure but for the timers it is given: messages as lists in, a list of (session, message) out; a
+refusal is an ApplicationError, a violation of the protocol a RemoteProtocolError.
 Source: WAMP basic profile, "Remote Procedure Calls"; advanced profile, "Advanced RPC".
 """
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
 from typing import Any
 
 from wamp.errors import ApplicationError, RemoteProtocolError
-from wamp.messages import CALL, ID_MAX, INTERRUPT, INVOCATION, REGISTERED, RESULT, UNREGISTERED
 
 from . import uris
-from .config import Limits
+from .calls import Call, Later, Peer
+from .config import Limits, RealmConfig
+from .options import opaque, passthru, passthru_feature
 from .registrations import Callee, Registration, Registrations
 from .session import Message, Out, Session, error, payload
+from .wire import CALL, ID_MAX, INTERRUPT, INVOCATION, RESULT
 
-# What WELCOME says of the dealer (advanced profile, "Feature Announcement").
+# What WELCOME says of every dealer (advanced profile, "Feature Announcement"); `realm` adds what
+# the configuration switches on.
 FEATURES = (
     "call_canceling",
+    "call_timeout",
+    "call_trustlevels",
     "caller_identification",
     "pattern_based_registration",
+    "payload_passthru_mode",
+    "progressive_call_invocations",
     "progressive_call_results",
+    "registration_meta_api",
     "registration_revocation",
     "session_meta_api",
     "shared_registration",
     "testament_meta_api",
 )
 
-# Invocations of a callee whose answers nobody waits for any more that are remembered one by one.
-# A callee need not answer after `killnowait`, so without a limit they would pile up; of what is
-# forgotten only the highest number is kept, and answers up to it are let pass unseen.
-_DISCARDED = 1000
-
-
-@dataclass(eq=False, slots=True)
-class _Call:
-    """A call in flight: `request` is the caller's number, `invocation` the callee's."""
-
-    caller: Session
-    request: int
-    callee: Session
-    invocation: int
-    slot: Callee
-    progress: bool
-    killed: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class _Peer:
-    """What the dealer holds for a session in both its roles."""
-
-    calls: dict[int, _Call] = field(default_factory=dict)
-    invocations: dict[int, _Call] = field(default_factory=dict)
-    # Invocations whose answer will be dropped, with the place among the callees that is still
-    # occupied, if any; and the highest number that was forgotten.
-    discarded: OrderedDict[int, Callee | None] = field(default_factory=OrderedDict)
-    forgotten: int = 0
-    last: int = 0  # the last INVOCATION id (session scope)
+_TIMEOUT = "wamp.error.timeout"
+_UNSUPPORTED = "wamp.error.feature_not_supported"
 
 
 class Dealer:
-    """Registrations and calls of one realm.
-
-    choose: picks an index below its argument, for `invoke: random`. disclose: every caller is made
-    known to the callee. counters: counts what was dropped.
+    """The calls of one realm. later: runs what happens when a call takes too long. counters:
+    counts what was dropped.
     """
 
     def __init__(
         self,
-        choose: Callable[[int], int],
+        registrations: Registrations,
+        later: Later,
         limits: Limits,
         counters: Counter[str],
-        disclose: bool = False,
+        config: RealmConfig,
     ) -> None:
+        self.registrations = registrations
+        self._later = later
         self._limits = limits
         self._counters = counters
-        self._disclose = disclose
-        self._registrations = Registrations(choose, limits)
-        self._peers: dict[Session, _Peer] = {}
+        self._config = config
+        self._peers: dict[Session, Peer] = {}
 
     def join(self, session: Session) -> None:
         """Make room for a new session."""
-        self._peers[session] = _Peer()
-
-    def register(self, session: Session, message: Message) -> Out:
-        """REGISTER, with pattern, invocation policy, concurrency and forced take-over."""
-        _, request, options, procedure = message
-        registration, displaced = self._registrations.add(session, procedure, options)
-        out: Out = [
-            (
-                one,
-                [
-                    UNREGISTERED,
-                    0,
-                    {"registration": number, "reason": "wamp.error.unregistered"},
-                ],
-            )
-            for one, number in displaced
-            if one.announces("callee", "registration_revocation")
-        ]
-        out.append((session, [REGISTERED, request, registration.id]))
-        return out
-
-    def unregister(self, session: Session, message: Message) -> Out:
-        """UNREGISTER; invocations that are under way go on."""
-        _, request, number = message
-        self._registrations.remove(session, number)
-        return [(session, [UNREGISTERED, request])]
+        self._peers[session] = Peer()
 
     def call(self, session: Session, message: Message) -> Out:
-        """CALL: the INVOCATION to the one callee that the rules pick."""
+        """CALL with a new request id: the INVOCATION to the one callee that the rules pick."""
         _, request, options, procedure = message[:4]
         if not uris.valid(procedure):
             raise ApplicationError(
@@ -124,55 +77,84 @@ class Dealer:
                 "microwamp.error.limit_exceeded",
                 f"a session may have {self._limits.calls} calls in flight",
             )
-        registration = self._registrations.best(procedure)
-        if registration is None:
-            raise ApplicationError(
-                ApplicationError.NO_SUCH_PROCEDURE, f"no callee has registered {procedure[:80]}"
-            )
-        slot = self._registrations.pick(registration)
-        if slot is None:
-            raise ApplicationError(
-                "wamp.error.no_available_callee", f"all callees of {procedure[:80]} are busy"
-            )
+        registration, slot = self._route(procedure)
         callee = slot.session
+        rest = payload(message, 4)
+        feature = passthru_feature(options, rest)
+        more = bool(options.get("progress"))
+        _suits(callee, procedure, feature, more)
+        timeout = options.get("timeout", 0)
+        details, results = self._details(session, registration, slot, options, procedure)
+        details.update(passthru(options, rest))
         peer = self._peers[callee]
-        # A callee that cannot be interrupted could stream to a caller that is long gone: the
-        # specification counts it among those without progressive results.
-        progress = (
-            bool(options.get("receive_progress"))
-            and session.announces("caller", "progressive_call_results")
-            and callee.announces("callee", "progressive_call_results")
-            and callee.announces("callee", "call_canceling")
-        )
         peer.last = peer.last % ID_MAX + 1
-        call = _Call(session, request, callee, peer.last, slot, progress)
+        call = Call(
+            session,
+            request,
+            procedure,
+            callee,
+            peer.last,
+            registration.id,
+            slot,
+            details,
+            feature,
+            results,
+            more,
+            0 if slot.forward_timeout else timeout,
+        )
         slot.active += 1
         mine.calls[request] = call
         peer.invocations[call.invocation] = call
-        details = self._details(session, registration, slot, procedure, options)
-        if progress:
-            details["receive_progress"] = True
-        return [
-            (
-                callee,
-                [INVOCATION, call.invocation, registration.id, details, *payload(message, 4)],
-            )
-        ]
+        self._watch(call)
+        return [(callee, _invocation(call, rest))]
 
-    def _details(
-        self,
-        caller: Session,
-        registration: Registration,
-        slot: Callee,
-        procedure: str,
-        options: dict[str, Any],
-    ) -> dict[str, Any]:
-        details: dict[str, Any] = {}
-        if self._disclose or slot.disclose or options.get("disclose_me"):
-            details = caller.disclosed("caller")
-        if registration.match != "exact":
-            details["procedure"] = procedure
-        return details
+    def proceed(self, session: Session, message: Message) -> Out:
+        """CALL with the request id of an earlier one: the next part of a progressive call.
+
+        Source: advanced profile, "Verification of CALL Request IDs". Raises RemoteProtocolError
+        if there is no such call, or its last part was sent.
+        """
+        _, request, options, procedure = message[:4]
+        more = bool(options.get("progress"))
+        mine = self._peers[session]
+        call = mine.calls.get(request)
+        if call is None:
+            if request in mine.unfinished:
+                known = mine.unfinished.get(request) if more else mine.unfinished.pop(request)
+                if known != procedure:
+                    raise RemoteProtocolError(_other(request, known, procedure))
+            elif not mine.unfinished.forgot(request):
+                raise RemoteProtocolError(
+                    f"CALL.request is {request}, {session.next_request()} is the next, and "
+                    f"no progressive call {request} is under way"
+                )
+            # It has ended, and its caller could not know yet.
+            self._counters["parts of calls that had ended"] += 1
+            return []
+        if not call.more:
+            raise RemoteProtocolError(
+                f"CALL {request} again: it was not progressive, or its last part was sent"
+            )
+        if procedure != call.procedure:
+            raise RemoteProtocolError(_other(request, call.procedure, procedure))
+        rest = payload(message, 4)
+        if call.feature == "payload_passthru_mode" and not opaque(message, 4):
+            raise RemoteProtocolError(
+                f"CALL {request} began with ppt_scheme: one binary item in args needed"
+            )
+        if call.feature is None and rest and type(rest[0]) is bytes:
+            raise RemoteProtocolError(f"CALL {request} began with a list of args")
+        call.more = more
+        if call.killed:
+            self._counters["parts of calls that had ended"] += 1
+            return []
+        call.parts += 1
+        return [(call.callee, _invocation(call, rest))]
+
+    def refused(self, session: Session, message: Message) -> None:
+        """Remember a CALL that was answered with ERROR: further parts may be on their way."""
+        if message[2].get("progress"):
+            self._peers[session].unfinished.add(message[1], message[3])
 
     def cancel(self, session: Session, message: Message) -> Out:
         """CANCEL (advanced profile, "Call Canceling"); without a mode it is killnowait.
@@ -186,19 +168,14 @@ class Dealer:
                 raise RemoteProtocolError(f"CANCEL for request {request}, which was never made")
             return []  # the answer and CANCEL crossed
         mode = options.get("mode", "killnowait")
-        callee = call.callee
-        if not callee.announces("callee", "call_canceling"):
+        if not call.callee.announces("callee", "call_canceling"):
             mode = "skip"
         if mode == "kill":
             if call.killed:
                 return []
             call.killed = True
-            return [(callee, _interrupt(call, mode))]
-        out: Out = [(session, error(CALL, request, ApplicationError.CANCELED))]
-        if mode == "killnowait" and not call.killed:
-            out.append((callee, _interrupt(call, mode)))
-        self._discard(call, release=mode == "killnowait")
-        return out
+            return [(call.callee, _interrupt(call, mode))]
+        return self._stop(call, error(CALL, request, ApplicationError.CANCELED), mode)
 
     def answer(self, session: Session, message: Message) -> Out:
         """YIELD: the RESULT to the caller.
@@ -211,25 +188,35 @@ class Dealer:
         call = self._open(session, invocation, "YIELD", progress)
         if call is None:
             return []
-        details: dict[str, Any] = {}
+        if progress and not call.results:
+            raise RemoteProtocolError(
+                f"YIELD.progress for invocation {invocation}, which did not ask for it"
+            )
+        rest = payload(message, 3)
+        feature = passthru_feature(options, rest)
+        if not _takes(call.caller, "caller", feature):
+            return self._opaque(call, feature, still=progress)
+        details = passthru(options, rest)
         if progress:
-            if not call.progress:
-                raise RemoteProtocolError(
-                    f"YIELD.progress for invocation {invocation}, which did not ask for it"
-                )
             details["progress"] = True
+            self._watch(call)
         else:
             self._close(call)
-        return [(call.caller, [RESULT, call.request, details, *payload(message, 3)])]
+        return [(call.caller, [RESULT, call.request, details, *rest])]
 
     def fail(self, session: Session, message: Message) -> Out:
         """ERROR from a callee: the ERROR to the caller; raises as `answer` does."""
         call = self._open(session, message[2], "ERROR", False)
         if call is None:
             return []
+        rest = payload(message, 5)
+        feature = passthru_feature(message[3], rest)
+        if not _takes(call.caller, "caller", feature):
+            return self._opaque(call, feature, still=False)
         self._close(call)
         answer = error(CALL, call.request, message[4])
-        answer.extend(payload(message, 5))
+        answer[3] = passthru(message[3], rest)
+        answer.extend(rest)
         return [(call.caller, answer)]
 
     def too_long(self, session: Session, message: Message) -> Out:
@@ -238,14 +225,17 @@ class Dealer:
         The caller is told; a callee that is left behind is interrupted.
         """
         if message[0] == INVOCATION:
-            call = self._peers[session].invocations[message[1]]
-            self._close(call)
             peer = self._peers[session]
+            call = peer.invocations[message[1]]
+            out: Out = [(call.caller, _size_exceeded(call.request, "the callee"))]
+            if call.parts > 1:
+                return out + self._abandon(call)
+            self._close(call)
             if call.invocation == peer.last:
                 peer.last -= 1  # never sent: the callee sees no gap in its numbers
-            return [(call.caller, _size_exceeded(call.request, "the callee"))]
+            return out
         request = message[1]
-        out: Out = [(session, _size_exceeded(request, "the caller"))]
+        out = [(session, _size_exceeded(request, "the caller"))]
         # Only a progressive result leaves an open call behind.
         left = self._peers[session].calls.get(request)
         if left is not None:
@@ -254,8 +244,7 @@ class Dealer:
 
     def leave(self, session: Session) -> Out:
         """Forget a session that ended, in both its roles."""
-        out: Out = []
-        self._registrations.leave(session)
+        out = self.registrations.leave(session)
         peer = self._peers[session]
         for call in list(peer.invocations.values()):
             self._close(call)
@@ -269,7 +258,89 @@ class Dealer:
         del self._peers[session]
         return out
 
-    def _open(self, session: Session, invocation: int, what: str, progress: bool) -> _Call | None:
+    def _route(self, procedure: str) -> tuple[Registration, Callee]:
+        registration = self.registrations.best(procedure)
+        if registration is None:
+            raise ApplicationError(
+                ApplicationError.NO_SUCH_PROCEDURE, f"no callee has registered {procedure[:80]}"
+            )
+        slot = self.registrations.pick(registration)
+        if slot is None:
+            raise ApplicationError(
+                "wamp.error.no_available_callee", f"all callees of {procedure[:80]} are busy"
+            )
+        return registration, slot
+
+    def _details(
+        self,
+        caller: Session,
+        registration: Registration,
+        slot: Callee,
+        options: dict[str, Any],
+        procedure: str,
+    ) -> tuple[dict[str, Any], bool]:
+        """The details of the INVOCATIONs, and whether there may be progressive results."""
+        callee = slot.session
+        details: dict[str, Any] = {}
+        if self._config.disclose or slot.disclose or options.get("disclose_me"):
+            details = caller.disclosed("caller")
+        if callee.announces("callee", "call_trustlevels"):
+            details["trustlevel"] = self._config.trust_in(caller.authrole, procedure)
+        if registration.match != "exact":
+            details["procedure"] = procedure
+        if slot.forward_timeout and options.get("timeout"):
+            details["timeout"] = options["timeout"]
+        # A callee that cannot be interrupted could stream to a caller that is long gone: the
+        # specification counts it among those without progressive results.
+        results = (
+            bool(options.get("receive_progress"))
+            and caller.announces("caller", "progressive_call_results")
+            and callee.announces("callee", "progressive_call_results")
+            and callee.announces("callee", "call_canceling")
+        )
+        if results:
+            details["receive_progress"] = True
+        return details, results
+
+    def _watch(self, call: Call) -> None:
+        """Begin (again) to wait for a result, as long as the caller wants to.
+
+        Source: advanced profile, "Call Timeouts"; "Progressive Call Results", "Timeouts".
+        """
+        if call.timer is not None:
+            call.timer.cancel()
+        if call.timeout:
+            call.timer = self._later(call.timeout / 1000, lambda: self._late(call))
+
+    def _late(self, call: Call) -> Out:
+        able = call.callee.announces("callee", "call_canceling")
+        text = f"no result within {call.timeout} ms"
+        answer = error(CALL, call.request, _TIMEOUT, [text])
+        return self._stop(call, answer, "killnowait" if able else "skip")
+
+    def _stop(self, call: Call, answer: Message, mode: str) -> Out:
+        """End a call towards its caller with `answer`, by `skip` or `killnowait`."""
+        out: Out = [(call.caller, answer)]
+        if mode == "killnowait" and not call.killed:
+            out.append((call.callee, _interrupt(call, mode)))
+        self._discard(call, release=mode == "killnowait")
+        return out
+
+    def _opaque(self, call: Call, feature: str | None, still: bool) -> Out:
+        """An answer in a form that its caller cannot take.
+
+        Advanced profile, "Payload Passthru Mode", has the callee told; but no ERROR may name
+        YIELD as its request, while the caller waits for an answer: so the caller is told.
+        still: the callee is at work and is stopped.
+        """
+        text = f"the callee answered with a payload that needs {feature}"
+        out: Out = [(call.caller, error(CALL, call.request, _UNSUPPORTED, [text]))]
+        if still:
+            return out + self._abandon(call)
+        self._close(call)
+        return out
+
+    def _open(self, session: Session, invocation: int, what: str, progress: bool) -> Call | None:
         """The call an answer belongs to; None if nobody waits for it any more."""
         peer = self._peers[session]
         call = peer.invocations.get(invocation)
@@ -280,43 +351,76 @@ class Dealer:
                 slot = peer.discarded.pop(invocation)
                 if slot is not None:
                     slot.active -= 1
-        elif invocation > peer.forgotten:
+        elif not peer.discarded.forgot(invocation):
             raise RemoteProtocolError(f"{what} for invocation {invocation}, which is not open")
         self._counters["answers nobody waited for"] += 1
         return None
 
-    def _close(self, call: _Call) -> None:
+    def _close(self, call: Call) -> None:
+        if call.timer is not None:
+            call.timer.cancel()
+            call.timer = None
         call.slot.active -= 1
-        del self._peers[call.caller].calls[call.request]
+        caller = self._peers[call.caller]
+        del caller.calls[call.request]
+        if call.more:
+            caller.unfinished.add(call.request, call.procedure)
         del self._peers[call.callee].invocations[call.invocation]
 
-    def _discard(self, call: _Call, release: bool) -> None:
+    def _discard(self, call: Call, release: bool) -> None:
         """End a call towards its caller; the callee's answer will be dropped.
 
         release: the callee was told to stop and no longer counts against its concurrency.
         """
         self._close(call)
-        peer = self._peers[call.callee]
         if not release:
             call.slot.active += 1
-        peer.discarded[call.invocation] = None if release else call.slot
-        if len(peer.discarded) > _DISCARDED:
-            forgotten, slot = peer.discarded.popitem(last=False)
-            peer.forgotten = max(peer.forgotten, forgotten)
-            if slot is not None:
-                slot.active -= 1
+        slot = self._peers[call.callee].discarded.add(
+            call.invocation, None if release else call.slot
+        )
+        if slot is not None:
+            slot.active -= 1
 
-    def _abandon(self, call: _Call) -> Out:
+    def _abandon(self, call: Call) -> Out:
         """End a call whose caller cannot be answered (basic profile, "Caller Leaving")."""
         can = call.callee.announces("callee", "call_canceling")
         self._discard(call, release=can)
-        if not can or call.callee is call.caller:
+        if not can or call.killed or call.callee is call.caller:
             return []
         return [(call.callee, _interrupt(call, "killnowait"))]
 
 
-def _interrupt(call: _Call, mode: str) -> Message:
+def _suits(callee: Session, procedure: str, feature: str | None, more: bool) -> None:
+    """Refuse a call that its callee could not take."""
+    missing = None
+    if more and not (
+        callee.announces("callee", "progressive_call_invocations")
+        and callee.announces("callee", "call_canceling")
+    ):
+        missing = "progressive_call_invocations with call_canceling"
+    elif not _takes(callee, "callee", feature):
+        missing = feature
+    if missing is not None:
+        raise ApplicationError(
+            _UNSUPPORTED, f"the callee of {procedure[:80]} did not announce {missing}"
+        )
+
+
+def _takes(session: Session, role: str, feature: str | None) -> bool:
+    return feature is None or session.announces(role, feature)
+
+
+def _invocation(call: Call, rest: Message) -> Message:
+    details = {**call.details, "progress": True} if call.more else call.details
+    return [INVOCATION, call.invocation, call.registration, details, *rest]
+
+
+def _interrupt(call: Call, mode: str) -> Message:
     return [INTERRUPT, call.invocation, {"mode": mode}]
+
+
+def _other(request: int, known: str, procedure: str) -> str:
+    return f"CALL {request} is of {known[:60]}, not of {procedure[:60]}"
 
 
 def _size_exceeded(request: int, who: str) -> Message:

@@ -9,9 +9,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from wamp import messages
 from wamp.errors import ApplicationError, RemoteProtocolError
-from wamp.messages import (
+
+from . import broker, dealer, history, meta, options, uris
+from .calls import Later
+from .config import Action, Limits, RealmConfig
+from .directory import Directory
+from .registrations import Registrations
+from .session import Message, Out, Session, error, payload, refusal
+from .wire import (
     CALL,
     CANCEL,
     ERROR,
@@ -22,43 +28,24 @@ from wamp.messages import (
     PUBLISH,
     REGISTER,
     RESULT,
+    ROLE_OF,
     SUBSCRIBE,
     UNREGISTER,
     UNSUBSCRIBE,
     YIELD,
+    validate,
+)
+from .wire import (
+    name as message_name,
 )
 
-from . import broker, dealer, meta, options, uris
-from .config import Action, Limits, RealmConfig
-from .session import Message, Out, Session, error, payload, refusal
-
-# The role a client must have announced to send a message.
-_ROLES = {
-    PUBLISH: "publisher",
-    SUBSCRIBE: "subscriber",
-    UNSUBSCRIBE: "subscriber",
-    CALL: "caller",
-    CANCEL: "caller",
-    REGISTER: "callee",
-    UNREGISTER: "callee",
-    YIELD: "callee",
-    ERROR: "callee",
-}
 # Messages that take the next request id of the session.
 _REQUESTS = frozenset((PUBLISH, SUBSCRIBE, UNSUBSCRIBE, CALL, REGISTER, UNREGISTER))
-# Where the arguments stand.
-_PAYLOAD = {PUBLISH: 4, CALL: 4, YIELD: 3, ERROR: 5}
 _ACTIONS: dict[int, Action] = {
     PUBLISH: "publish",
     SUBSCRIBE: "subscribe",
     CALL: "call",
     REGISTER: "register",
-}
-
-# `roles` of WELCOME: what is implemented, and nothing else.
-ROLES: dict[str, Any] = {
-    "broker": {"features": dict.fromkeys(broker.FEATURES, True)},
-    "dealer": {"features": dict.fromkeys(dealer.FEATURES, True)},
 }
 
 
@@ -70,13 +57,16 @@ def random_id() -> int:
 class Realm:
     """Sessions, broker and dealer of one realm.
 
-    counters: counts what was dropped; shared by all realms of a router. new_id, choose: the
-    sources of random ids and of random choices below a number; tests give their own.
+    later: runs what a time-out causes. counters: counts what was dropped; shared by all realms of
+    a router. new_id, choose: the sources of random ids and of random choices below a number; tests
+    give their own. roles: what WELCOME says of broker and dealer: what is implemented, and nothing
+    else.
     """
 
     def __init__(
         self,
         config: RealmConfig,
+        later: Later,
         limits: Limits | None = None,
         counters: Counter[str] | None = None,
         new_id: Callable[[], int] = random_id,
@@ -86,14 +76,19 @@ class Realm:
         self.limits = limits or Limits()
         self.counters = Counter() if counters is None else counters
         self.sessions: dict[int, Session] = {}
-        self.broker = broker.Broker(new_id, self.limits, self.counters, config.disclose)
-        self.dealer = dealer.Dealer(choose, self.limits, self.counters, config.disclose)
+        self.directory = Directory(config.principals)
+        self.roles = _features(config)
+        self.broker = broker.Broker(new_id, self.limits, self.counters, config)
+        self.registrations = Registrations(
+            choose, self.limits, lambda: history.text(history.now()), self.broker.announce
+        )
+        self.dealer = dealer.Dealer(self.registrations, later, self.limits, self.counters, config)
         self._roles = {role.name: role for role in config.roles}
         self._handlers: dict[int, Callable[[Session, Message], Out]] = {
             SUBSCRIBE: self.broker.subscribe,
             UNSUBSCRIBE: self.broker.unsubscribe,
-            REGISTER: self.dealer.register,
-            UNREGISTER: self.dealer.unregister,
+            REGISTER: self.registrations.register,
+            UNREGISTER: self.registrations.unregister,
             CANCEL: self.dealer.cancel,
             YIELD: self.dealer.answer,
             ERROR: self.dealer.fail,
@@ -101,7 +96,7 @@ class Realm:
 
     def join(self, session: Session) -> Out:
         """Take in a session that is about to be welcomed."""
-        out = self.broker.distribute("wamp.session.on_join", [[session.details()]], {})
+        out = self.broker.announce("wamp.session.on_join", session.details())
         self.sessions[session.id] = session
         self.dealer.join(session)
         return out
@@ -113,8 +108,8 @@ class Realm:
         """
         if self.sessions.pop(session.id, None) is None:
             return []
-        out = self.dealer.leave(session)
-        self.broker.leave(session)
+        out = self.broker.leave(session)
+        out.extend(self.dealer.leave(session))
         for scope in ("detached", "destroyed"):
             for will in session.testaments[scope]:
                 out.extend(
@@ -122,8 +117,11 @@ class Realm:
                         will.topic, will.payload, will.options, session, octets=will.octets
                     )
                 )
-        ended = [[session.id, session.authid, session.authrole]]
-        out.extend(self.broker.distribute("wamp.session.on_leave", ended, {}))
+        out.extend(
+            self.broker.announce(
+                "wamp.session.on_leave", session.id, session.authid, session.authrole
+            )
+        )
         return out
 
     def kill(self, session: Session, reason: str, text: str = "") -> Out:
@@ -137,21 +135,25 @@ class Realm:
         GOODBYE and ABORT end sessions and do not come here. Raises RemoteProtocolError for every
         violation of the protocol; the realm is unchanged then.
         """
-        code = messages.validate(message)
-        name = messages.LAYOUT[code][0]
-        role = _ROLES.get(code)
+        code = validate(message)
+        name = message_name(code)
+        role = ROLE_OF.get(code)
         if role is None:
             raise RemoteProtocolError(f"{name} is not what a client may send in a session")
         if role not in session.features:
             raise RemoteProtocolError(f"{name}, but HELLO did not announce the role {role}")
-        self._check(code, name, message)
-        options.check(code, message)
+        if code == CALL and _continues(session, message[1]):
+            options.check_continuation(message)
+            return self.dealer.proceed(session, message)
+        options.check(message, session, self.config.lenient, self.config.payload_transparency)
+        if code == ERROR:
+            _check_error(message)
         if code not in _REQUESTS:
             return self._handlers[code](session, message)
         request = message[1]
-        if request != session.requests % ID_MAX + 1:
+        if request != session.next_request():
             raise RemoteProtocolError(
-                f"{name}.request is {request}, {session.requests % ID_MAX + 1} is the next"
+                f"{name}.request is {request}, {session.next_request()} is the next"
             )
         session.requests = request
         try:
@@ -160,6 +162,8 @@ class Realm:
             if code == PUBLISH and not message[2].get("acknowledge"):
                 self.counters["publications refused"] += 1
                 return []
+            if code == CALL:
+                self.dealer.refused(session, message)
             return [(session, refusal(code, request, e))]
 
     def too_long(self, session: Session, message: Message) -> Out:
@@ -180,6 +184,8 @@ class Realm:
     def may(self, session: Session, action: Action, uri: str) -> bool:
         """Whether the session's role allows `action` on `uri`."""
         role = self._roles.get(session.authrole)
+        if action == "call" and uri in meta.ADMINISTRATION:
+            return role is not None and role.allows(action, uri, "wamp.")
         return role is None or role.allows(action, uri)
 
     def _request(self, code: int, session: Session, message: Message, octets: int) -> Out:
@@ -199,28 +205,50 @@ class Realm:
             return self.broker.publish(session, message, octets)
         if code == CALL:
             if message[3] in meta.PROCEDURES:
-                rest = payload(message, 4)
-                args = rest[0] if rest else []
-                kwargs = rest[1] if len(rest) == 2 else {}
-                result, out = meta.PROCEDURES[message[3]](self, session, args, kwargs, octets)
-                return [(session, [RESULT, message[1], {}, *result]), *out]
+                return self._own(session, message, octets)
             return self.dealer.call(session, message)
         return self._handlers[code](session, message)
 
-    def _check(self, code: int, name: str, message: Message) -> None:
-        """What the table of the core leaves open because clients must be liberal about it."""
-        at = _PAYLOAD.get(code)
-        if at is not None:
-            if len(message) > at and type(message[at]) is not list:
-                raise RemoteProtocolError(
-                    f"{name}.args is {type(message[at]).__name__}, a list needed"
-                )
-            if len(message) > at + 1 and message[at + 1] is None:
-                raise RemoteProtocolError(f"{name}.kwargs is null, a dictionary needed")
-        if code == ERROR:
-            if message[1] != INVOCATION:
-                raise RemoteProtocolError(
-                    f"ERROR for a request of type {message[1]}: clients answer invocations only"
-                )
-            if not uris.valid(message[4]):
-                raise RemoteProtocolError(f"ERROR.error is {message[4][:40]!r}, a URI needed")
+    def _own(self, session: Session, message: Message, octets: int) -> Out:
+        """A call of a procedure of the router's own."""
+        _, request, chosen, procedure = message[:4]
+        rest = payload(message, 4)
+        needed = options.passthru_feature(chosen, rest)
+        if chosen.get("progress"):
+            needed = "progressive_call_invocations"
+        if needed is not None:
+            raise ApplicationError(
+                "wamp.error.feature_not_supported", f"{procedure} does not support {needed}"
+            )
+        args = rest[0] if rest else []
+        kwargs = rest[1] if len(rest) == 2 else {}
+        result, out = meta.PROCEDURES[procedure](self, session, args, kwargs, octets)
+        return [(session, [RESULT, request, {}, *result]), *out]
+
+
+def _features(config: RealmConfig) -> dict[str, Any]:
+    """`roles` of WELCOME."""
+    more = ["payload_transparency"] if config.payload_transparency else []
+    kept = ["event_history"] if config.history else []
+    return {
+        "broker": {"features": dict.fromkeys((*broker.FEATURES, *kept, *more), True)},
+        "dealer": {"features": dict.fromkeys((*dealer.FEATURES, *more), True)},
+    }
+
+
+def _continues(session: Session, request: int) -> bool:
+    """Whether a CALL with this id can only be a further part of an earlier one."""
+    return (
+        request <= session.requests
+        and request != session.next_request()
+        and session.announces("caller", "progressive_call_invocations")
+    )
+
+
+def _check_error(message: Message) -> None:
+    if message[1] != INVOCATION:
+        raise RemoteProtocolError(
+            f"ERROR for a request of type {message[1]}: clients answer invocations only"
+        )
+    if not uris.valid(message[4]):
+        raise RemoteProtocolError(f"ERROR.error is {message[4][:40]!r}, a URI needed")

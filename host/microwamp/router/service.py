@@ -10,8 +10,10 @@ from typing import Any, Self
 from wamp.errors import ConfigurationError
 
 from . import codec
+from .calls import Timer
 from .config import RouterConfig
 from .connection import Connection
+from .cryptosign import Identity
 from .listener import Listener, listen, tls_context
 from .realm import Realm, random_id
 from .session import Out, Session
@@ -40,8 +42,10 @@ class Router:
         self.config = config
         self.counters: Counter[str] = Counter()
         self.realms: Mapping[str, Realm] = {
-            realm.name: Realm(realm, config.limits, self.counters) for realm in config.realms
+            realm.name: Realm(realm, self._later, config.limits, self.counters)
+            for realm in config.realms
         }
+        self.identity = None if config.identity is None else Identity.load(config.identity)
         self._observer = observer
         self._listeners: list[Listener] = []
         self._connections: set[Connection] = set()
@@ -108,6 +112,10 @@ class Router:
 
     def _connection(self, kind: str) -> Connection:
         return Connection(self, kind)
+
+    def _later(self, seconds: float, action: Callable[[], Out]) -> Timer:
+        loop = asyncio.get_running_loop()
+        return loop.call_later(seconds, lambda: self.deliver(action()))
 
     def _stop_listening(self) -> None:
         for one in self._listeners:

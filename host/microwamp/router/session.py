@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from wamp import messages
 from wamp.errors import ApplicationError
+
+from .wire import ERROR, ID_MAX
 
 Message: TypeAlias = list[Any]
 
@@ -48,6 +49,10 @@ class Session:
         """Whether HELLO announced `feature` for `role`."""
         return feature in self.features.get(role, ())
 
+    def next_request(self) -> int:
+        """The id its next request must have; after 2^53 comes 1."""
+        return self.requests % ID_MAX + 1
+
     def details(self) -> dict[str, Any]:
         """The dictionary of `wamp.session.get` and `wamp.session.on_join`."""
         return {
@@ -80,14 +85,14 @@ def payload(message: Message, start: int) -> Message:
     rest = message[start:]
     if len(rest) == 2 and not rest[1]:
         rest.pop()
-    if len(rest) == 1 and not rest[0]:
+    if len(rest) == 1 and rest[0] == []:
         rest.pop()
     return rest
 
 
 def error(code: int, request: int, uri: str, args: Iterable[Any] = ()) -> Message:
     """An ERROR to the request `request` of the message type `code`."""
-    message: Message = [messages.ERROR, code, request, {}, uri]
+    message: Message = [ERROR, code, request, {}, uri]
     args = list(args)
     if args:
         message.append(args)
