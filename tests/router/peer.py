@@ -15,7 +15,7 @@ from typing import Any
 
 import cbor2
 
-from microwamp.router import Limits, RealmConfig, Router, RouterConfig
+from microwamp.router import Limits, Permission, RealmConfig, Role, Router, RouterConfig
 
 REALM = "test"
 FEATURES: dict[str, tuple[str, ...]] = {
@@ -55,6 +55,14 @@ ROLES: dict[str, Any] = {
 }
 BASIC: dict[str, Any] = {role: {} for role in FEATURES}  # the basic profile: no features
 PATIENCE_S = 5.0
+# A realm whose guests are administrators.
+ADMINISTERED = RealmConfig(
+    REALM,
+    anonymous="anonymous",
+    roles=(
+        Role("anonymous", (Permission(), Permission("wamp.", frozenset({"call", "subscribe"})))),
+    ),
+)
 
 
 def roles(**more: tuple[str, ...]) -> dict[str, Any]:

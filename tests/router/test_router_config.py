@@ -59,7 +59,7 @@ def test_listening_urls():
 
 # (what makes the configuration, words of the error)
 MISTAKES: list[tuple[Any, str]] = [
-    (lambda: Principal("a"), "ticket, a secret or public_keys"),
+    (lambda: Principal("a"), "a secret, scram or public_keys"),
     (lambda: Principal("", ticket="t"), "authid"),
     (lambda: Principal("a", ticket=""), "empty ticket"),
     (lambda: Principal("a", secret=""), "empty ticket or secret"),
@@ -114,9 +114,7 @@ def test_mistakes_in_the_configuration():
 def test_a_secret_without_quotes_is_not_repeated(tmp_path: Path):
     path = tmp_path / "router.toml"
     for name in ("ticket", "secret"):
-        path.write_text(
-            f"[[realm]]\nname='r'\n[[realm.principal]]\nauthid='a'\n{name} = 4711\n"
-        )
+        path.write_text(f"[[realm]]\nname='r'\n[[realm.principal]]\nauthid='a'\n{name} = 4711\n")
         with pytest.raises(ConfigurationError) as error:
             load(str(path))
         assert name in str(error.value) and "4711" not in str(error.value)

@@ -3,48 +3,115 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import cbor2
 from peer import FEATURES, Peer, joined, serve
 
-from microwamp.router import Limits, RealmConfig, codec
+from microwamp.router import Kept, Limits, Permission, RealmConfig, Role, codec
+from microwamp.router.calls import Timer
 from microwamp.router.realm import Realm
-from microwamp.router.session import Session
+from microwamp.router.session import Out, Session
 from wamp.errors import RemoteProtocolError
 
 SEED = 20260614
-URIS = ["com.a", "com.a.b", "com", "com..b", "", "a b", "wamp.session.list", "wamp.session.kill"]
+URIS = [
+    *("com.a", "com.a.b", "com", "com..b", "", "a b", "wamp.session.list", "wamp.session.kill"),
+    *("wamp.registration.remove_callee", "wamp.subscription.remove_subscriber"),
+    *("wamp.subscription.get_events", "wamp.registration.list", "wamp.subscription.match"),
+]
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 2, 1 << 53, (1 << 53) + 1, 1 << 80, 1.5, float("nan")),
     *("", "x", "exact", "prefix", "wildcard", "kill", "skip", "roundrobin", b"", b"\0"),
     *([], [1], ["x"], [[]], {}, {"a": 1}, {"scope": "detached"}),
 ]
-KEYS = [
-    *("match", "invoke", "mode", "progress", "receive_progress", "acknowledge", "retain"),
-    *("exclude", "eligible_authid", "get_retained", "concurrency", "force_reregister", "x_other"),
-]
-CODES = [1, 3, 5, 8, 16, 32, 34, 48, 49, 64, 66, 70, 99]
+# Options with values that they may have.
+KEYS: dict[str, list[Any]] = {
+    **dict.fromkeys(("progress", "receive_progress", "acknowledge", "retain"), [True, False]),
+    **dict.fromkeys(("get_retained", "force_reregister", "forward_timeout"), [True, False]),
+    "match": ["exact", "prefix", "wildcard"],
+    "invoke": ["single", "roundrobin", "random", "last"],
+    "mode": ["skip", "kill", "killnowait"],
+    "exclude": [[], [1]],
+    "eligible_authid": [[], ["a1"]],
+    "concurrency": [1, 2],
+    "timeout": [0, 1, 5000, 1 << 53],
+    "ppt_scheme": ["x_a"],
+    "ppt_keyid": ["k"],
+    "enc_algo": ["cryptobox"],
+    "disclose_me": [True],
+    "x_other": [1],
+}
+CODES = [*(8, 16, 32, 34, 48, 48, 48, 48, 49, 64, 64, 64, 66, 70) * 4, 1, 3, 5, 99]
+
+
+class Clock:
+    """Timers that the test lets run out."""
+
+    def __init__(self) -> None:
+        self.actions: dict[int, Callable[[], Out]] = {}
+        self._last = 0
+
+    def later(self, seconds: float, action: Callable[[], Out]) -> Timer:
+        assert 0 < seconds <= (1 << 53) / 1000
+        self._last += 1
+        self.actions[self._last] = action
+        return _Timer(self, self._last)
+
+
+class _Timer:
+    def __init__(self, clock: Clock, number: int) -> None:
+        self._clock = clock
+        self._number = number
+
+    def cancel(self) -> None:
+        self._clock.actions.pop(self._number, None)
 
 
 def session(realm: Realm, number: int) -> Session:
     features = {role: frozenset(names) for role, names in FEATURES.items()}
+    more = ("call_timeout", "payload_transparency")
+    features = {role: names.union(more[: number % 3]) for role, names in features.items()}
     one = Session(number, "test", f"a{number}", "r", "anonymous", "static", features, {})
     realm.join(one)
     return one
 
 
-def message(rng: random.Random, sender: Session) -> Any:
+def message(rng: random.Random, realm: Realm, sender: Session) -> Any:
     """A message that is right more often than not."""
     code = rng.choice(CODES)
-    options = {rng.choice(KEYS): rng.choice(VALUES) for _ in range(rng.choice((0, 0, 1, 2)))}
-    request = sender.requests + 1 if rng.random() < 0.9 else rng.choice(VALUES)
+    options = {}
+    for key in rng.sample(list(KEYS), rng.choice((0, 0, 1, 2))):
+        options[key] = rng.choice(KEYS[key] if rng.random() < 0.9 else VALUES)
+    if code == 48 and rng.random() < 0.3:
+        options["timeout"] = rng.randrange(1, 10_000)
+    request = sender.requests + 1 if rng.random() < 0.97 else rng.choice(VALUES)
+    uri = rng.choice(URIS[:2] if rng.random() < 0.5 else URIS)
+    peer = realm.dealer._peers[sender]
+    if code == 48 and rng.random() < 0.3:  # a progressive call, or more of one
+        options["progress"] = rng.random() < 0.7
+        if rng.random() < 0.7:
+            open_calls = [one for one in peer.calls.values() if one.more]
+            if open_calls:
+                request, uri = open_calls[0].request, open_calls[0].procedure
     small = rng.randrange(1, 8)
-    uri = rng.choice(URIS)
+    known = {8: peer.invocations, 70: peer.invocations, 49: peer.calls}.get(code)
+    if known is not None and rng.random() < 0.95:
+        if not known:
+            return [34, request, small]
+        small = rng.choice(list(known))
     payload = [[rng.choice(VALUES) for _ in range(rng.randrange(3))], {"k": rng.choice(VALUES)}]
     payload = payload[: rng.randrange(3)]
+    if rng.random() < 0.2:
+        options["ppt_scheme"] = "x_test"
+        payload = [[b"octets"]]
+    elif rng.random() < 0.05:
+        payload = [b"octets"]
+    if code in (16, 48, 70, 8) and "ppt_keyid" in options:
+        options.setdefault("ppt_scheme", "x_test")
     made: Any = {
-        8: [8, 68, small, {}, uri, *payload],
+        8: [8, 68, small, {**options}, uri, *payload],
         16: [16, request, options, uri, *payload],
         32: [32, request, options, uri],
         34: [34, request, small],
@@ -54,7 +121,7 @@ def message(rng: random.Random, sender: Session) -> Any:
         66: [66, request, small],
         70: [70, small, options, *payload],
     }.get(code, [code, *payload])
-    if rng.random() < 0.1:
+    if rng.random() < 0.03:
         made[rng.randrange(len(made))] = rng.choice(VALUES)
     if rng.random() < 0.02:
         made = rng.choice(VALUES)
@@ -64,10 +131,19 @@ def message(rng: random.Random, sender: Session) -> Any:
 def test_realm_survives_nonsense_and_stays_consistent():
     rng = random.Random(SEED)
     limits = Limits(calls=20, registrations=20, subscriptions=20, retained=5)
-    realm = Realm(RealmConfig("test", anonymous="r"), limits, choose=rng.randrange)
+    config = RealmConfig(
+        "test",
+        anonymous="r",
+        roles=(Role("r", (Permission(), Permission("wamp.", frozenset({"call", "subscribe"})))),),
+        history=(Kept("com.a", events=10), Kept("com", "prefix", octets=20_000)),
+        payload_transparency=True,
+        lenient=True,
+    )
+    clock = Clock()
+    realm = Realm(config, clock.later, limits, choose=rng.randrange)
     sessions = [session(realm, number) for number in range(1, 6)]
     number = 6
-    answered = refused = 0
+    answered = refused = late = continued = 0
     for _ in range(20_000):
         i = rng.randrange(len(sessions))
         sender = sessions[i]
@@ -75,14 +151,20 @@ def test_realm_survives_nonsense_and_stays_consistent():
             sessions[i] = session(realm, number)
             number += 1
             continue
-        octets = codec.encode(message(rng, sender))
-        if rng.random() < 0.05:
+        octets = codec.encode(message(rng, realm, sender))
+        if rng.random() < 0.02:
             spoiled = bytearray(octets)
             spoiled[rng.randrange(len(spoiled))] = rng.randrange(256)
             octets = bytes(spoiled)
+        if clock.actions and rng.random() < 0.1:
+            number_of = rng.choice(list(clock.actions))
+            for receiver, _ in clock.actions.pop(number_of)():
+                assert receiver.id in realm.sessions
+            late += 1
         try:
             out = realm.receive(sender, codec.decode(octets), len(octets))
             answered += bool(out)
+            continued += any(sent[0] == 68 and sent[3].get("progress") for _, sent in out)
             for receiver, sent in out:
                 # What goes out are messages for sessions that are there, or are just told to go.
                 assert receiver.id in realm.sessions or sent[0] == 6, sent
@@ -92,17 +174,25 @@ def test_realm_survives_nonsense_and_stays_consistent():
         except RemoteProtocolError:
             refused += 1
             realm.leave(sender)
-    assert answered > 2000 and refused > 500, (answered, refused)
-    for one in list(realm.sessions.values()):
-        realm.leave(one)
+    counts = (answered, refused, late, continued)
+    assert answered > 2000 and refused > 500 and late > 20 and continued > 100, counts
+    for left in list(realm.sessions.values()):
+        realm.leave(left)
     # Nobody left, nothing kept.
-    dealer = realm.dealer
-    assert not dealer._peers and not dealer._registrations._by_session
-    table = dealer._registrations._table
+    assert not clock.actions
+    assert not realm.dealer._peers
+    assert not realm.registrations._by_session and not realm.registrations._by_id
+    table = realm.registrations._table
     assert not table._exact and not table._prefix and not table._wildcard and not table._lengths
-    assert not realm.broker._by_session and not realm.broker._by_id
+    assert not realm.broker._by_session
+    # The two with a history stay.
+    assert [one.topic for one in realm.broker.all()] == ["com.a", "com"]
     topics = realm.broker._table
-    assert not topics._exact and not topics._prefix and not topics._wildcard
+    assert list(topics._exact) == ["com.a"] and list(topics._prefix) == ["com"]
+    assert not topics._wildcard
+    for one in realm.broker.all():
+        assert one.history is not None and 0 < len(one.history.entries) <= 100
+        assert not one.sessions
 
 
 async def test_connections_survive_spoiled_octets():

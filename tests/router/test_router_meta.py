@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from peer import REALM, Log, Peer, joined, serve
+from peer import ADMINISTERED, REALM, Log, Peer, joined, serve
 from test_router_pubsub import login
 
 from microwamp.router import Limits, Permission, Principal, RealmConfig, Role
+from microwamp.router.meta import ADMINISTRATION
 
 
 async def test_count_list_get():
@@ -78,7 +79,10 @@ async def test_on_join_and_on_leave():
 
 async def test_kill():
     log = Log()
-    async with serve(log=log, closing_timeout=0.2) as router, joined(router) as one:
+    async with (
+        serve(ADMINISTERED, log=log, closing_timeout=0.2) as router,
+        joined(router) as one,
+    ):
         await one.subscribe("wamp.session.on_leave")
         rows: list[tuple[dict[str, str], list[Any]]] = [
             ({}, [6, {}, "wamp.close.killed"]),
@@ -128,6 +132,7 @@ async def test_kill_by():
         REALM,
         anonymous="guest",
         principals=(Principal("ann", role="red", ticket="t"), Principal("ben", ticket="t")),
+        roles=(Role("red", (Permission("wamp.", frozenset({"call"})),)),),
     )
     async with serve(realm) as router:
         for procedure, args, victims in (
@@ -158,7 +163,11 @@ async def add_testament(peer: Peer, *args: Any, **kwargs: Any) -> list[Any]:
 
 async def test_testaments_at_every_end_of_a_session():
     for how in ("goodbye", "lost", "violation", "killed"):
-        async with serve() as router, joined(router) as heir, joined(router) as one:
+        async with (
+            serve(ADMINISTERED) as router,
+            joined(router) as heir,
+            joined(router) as one,
+        ):
             await heir.subscribe("com.will", match="prefix")
             assert await add_testament(one, "com.will.a", [1], {}) == [50, 1, {}]
             await add_testament(one, "com.will.b", [2], {"k": 3}, scope="destroyed")
@@ -307,8 +316,25 @@ async def test_what_a_role_may_do():
             assert (await ann.request(32, {}, "a b"))[4] == "wamp.error.invalid_uri"
 
 
-async def test_a_role_that_is_not_configured_may_do_everything():
+async def test_a_role_that_is_not_configured_may_do_everything_but_administer():
     async with serve(GUARDED) as router, joined(router) as free:
-        await free.subscribe("", match="prefix")
+        await free.subscribe("com.", match="prefix")
         await free.register("com.f")
-        assert (await free.request(48, {}, "wamp.session.kill_all"))[0] == 50
+        assert (await free.request(48, {}, "wamp.session.list"))[0] == 50
+        for procedure in ADMINISTRATION:
+            answer = await free.request(48, {}, procedure, [1, 1])
+            assert answer[4] == "wamp.error.not_authorized", procedure
+
+
+async def test_a_permission_for_everything_is_none_to_administer():
+    for allow, good in (
+        ((Permission(),), False),
+        ((Permission(), Permission("wamp.session.kill", frozenset({"call"}))), True),
+        ((Permission(), Permission("wamp.session.kill", frozenset({"subscribe"}))), False),
+        ((Permission("wamp.", frozenset({"call"})),), True),
+        ((Permission("wamp", frozenset({"call"})),), False),
+    ):
+        realm = RealmConfig(REALM, anonymous="guest", roles=(Role("guest", allow),))
+        async with serve(realm) as router, joined(router) as one:
+            answer = await one.request(48, {}, "wamp.session.kill_all")
+            assert (answer[0] == 50) is good, allow

@@ -99,7 +99,11 @@ REFUSED: list[tuple[dict[str, Any], Callable[[Any], str] | None, str]] = [
         lambda _: "ticket-1 \u00fc",
         "wamp.error.authentication_denied",
     ),
-    ({"authid": "zed", "authmethods": ["ticket"]}, None, "wamp.error.no_such_principal"),
+    (
+        {"authid": "zed", "authmethods": ["ticket"]},
+        lambda _: "ticket-1",
+        "wamp.error.authentication_denied",
+    ),
     (
         {"authid": "bob", "authmethods": ["wampcra"]},
         lambda x: cra("secret-2", x),
@@ -110,12 +114,16 @@ REFUSED: list[tuple[dict[str, Any], Callable[[Any], str] | None, str]] = [
         lambda x: cra("password", {"challenge": x["challenge"]}),
         "wamp.error.authentication_denied",
     ),
-    ({"authid": "bob", "authmethods": ["ticket"]}, None, "wamp.error.no_matching_auth_method"),
+    (
+        {"authid": "bob", "authmethods": ["ticket"]},
+        lambda _: "secret-1",
+        "wamp.error.authentication_denied",
+    ),
     ({"authid": "bob", "authmethods": ["x"]}, None, "wamp.error.no_matching_auth_method"),
     ({"authid": "bob", "authmethods": []}, None, "wamp.error.authentication_required"),
     ({}, None, "wamp.error.authentication_required"),
     ({"authmethods": ["anonymous"]}, None, "wamp.error.authentication_required"),
-    ({"authmethods": ["ticket"]}, None, "wamp.error.no_such_principal"),
+    ({"authmethods": ["ticket"]}, None, "wamp.error.no_matching_auth_method"),
     (
         {"authid": "erin", "authmethods": ["cryptosign"]},
         None,
@@ -132,8 +140,8 @@ REFUSED: list[tuple[dict[str, Any], Callable[[Any], str] | None, str]] = [
             "authmethods": ["cryptosign"],
             "authextra": {"pubkey": OTHER.verify_key.encode().hex()},
         },
-        None,
-        "wamp.error.no_such_principal",
+        lambda x: sign(OTHER, x),
+        "wamp.error.authentication_denied",
     ),
     (
         {
@@ -141,7 +149,7 @@ REFUSED: list[tuple[dict[str, Any], Callable[[Any], str] | None, str]] = [
             "authmethods": ["cryptosign"],
             "authextra": {"pubkey": OTHER.verify_key.encode().hex()},
         },
-        None,
+        lambda x: sign(OTHER, x),
         "wamp.error.authentication_denied",
     ),
     *(

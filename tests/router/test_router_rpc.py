@@ -340,7 +340,7 @@ async def test_progress_needs_all_three():
         callee_details: dict[str, Any] = {} if of_callee is None else {"roles": of_callee}
         caller_details: dict[str, Any] = {} if of_caller is None else {"roles": of_caller}
         async with (
-            serve() as router,
+            serve(RealmConfig(REALM, anonymous="anonymous", lenient=True)) as router,
             joined(router, **callee_details) as callee,
             joined(router, **caller_details) as caller,
         ):

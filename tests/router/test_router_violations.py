@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cbor2
-from peer import REALM, ROLES, Log, Peer, joined, serve
+from peer import REALM, ROLES, Log, Peer, joined, serve, without
 
 from microwamp.router import Principal, RealmConfig
 
@@ -101,7 +101,16 @@ IN_SESSION: list[tuple[Any, str]] = [
     ([16, 1, {"eligible_authid": "x"}, "com.a"], "PUBLISH.eligible_authid"),
     ([16, 1, {"exclude_authrole": [None]}, "com.a"], "PUBLISH.exclude_authrole"),
     ([16, 1, {"eligible_authrole": {}}, "com.a"], "PUBLISH.eligible_authrole"),
-    ([16, 1, {"ppt_scheme": "x_a"}, "com.a", [b""]], "payload_passthru_mode"),
+    ([16, 1, {"ppt_scheme": "x_a"}, "com.a", []], "one binary item"),
+    ([16, 1, {"ppt_scheme": "x_a"}, "com.a", ["text"]], "one binary item"),
+    ([16, 1, {"ppt_scheme": "x_a"}, "com.a", [b"", b""]], "one binary item"),
+    ([16, 1, {"ppt_scheme": "x_a"}, "com.a", b"octets"], "one binary item"),
+    ([16, 1, {"ppt_scheme": "x_a"}, "com.a", [b""], {"k": 1}], "one binary item"),
+    ([16, 1, {"ppt_scheme": ""}, "com.a", [b""]], "without a ppt_scheme"),
+    ([16, 1, {"ppt_cipher": "aes256gcm"}, "com.a", [b""]], "PUBLISH.ppt_cipher without"),
+    ([16, 1, {"ppt_scheme": 5}, "com.a", [b""]], "PUBLISH.ppt_scheme is 5"),
+    ([16, 1, {"ppt_scheme": "x_a", "ppt_keyid": 5}, "com.a", [b""]], "PUBLISH.ppt_keyid is 5"),
+    ([16, 1, {"enc_algo": "cryptobox"}, "com.a", b"octets"], "PUBLISH.args"),
     ([32, 1, {"match": "fuzzy"}, "com.a"], "SUBSCRIBE.match"),
     ([32, 1, {"match": 1}, "com.a"], "SUBSCRIBE.match"),
     ([32, 1, {"get_retained": 1}, "com.a"], "SUBSCRIBE.get_retained"),
@@ -110,8 +119,9 @@ IN_SESSION: list[tuple[Any, str]] = [
     ([48, 1, {"timeout": -1}, "com.a"], "CALL.timeout"),
     ([48, 1, {"timeout": 1.5}, "com.a"], "CALL.timeout"),
     ([48, 1, {"progress": 1}, "com.a"], "CALL.progress"),
-    ([48, 1, {"progress": True}, "com.a"], "progressive_call_invocations"),
-    ([48, 1, {"ppt_scheme": "wamp"}, "com.a", [b""]], "payload_passthru_mode"),
+    ([48, 1, {"timeout": ID + 1}, "com.a"], "CALL.timeout"),
+    ([48, 1, {"timeout": 1 << 3000}, "com.a"], "CALL.timeout"),
+    ([48, 1, {"ppt_scheme": "wamp"}, "com.a", ["clear"]], "one binary item"),
     ([49, 1, {"mode": "abort"}], "CANCEL.mode"),
     ([49, 1, {"mode": 1}], "CANCEL.mode"),
     ([64, 1, {"match": ""}, "com.a"], "REGISTER.match"),
@@ -122,8 +132,35 @@ IN_SESSION: list[tuple[Any, str]] = [
     ([64, 1, {"disclose_caller": 1}, "com.a"], "REGISTER.disclose_caller"),
     ([64, 1, {"force_reregister": 1}, "com.a"], "REGISTER.force_reregister"),
     ([70, 1, {"progress": 1}], "YIELD.progress"),
-    ([70, 1, {"ppt_scheme": "x_a"}, [b""]], "payload_passthru_mode"),
+    ([70, 1, {"ppt_scheme": "x_a"}, []], "one binary item"),
+    ([8, 68, 1, {"ppt_scheme": "x_a"}, "com.a", ["x"]], "one binary item"),
+    ([8, 68, 1, {"ppt_serializer": "cbor"}, "com.a", [b"x"]], "without a ppt_scheme"),
 ]
+
+# What needs a feature that HELLO did not announce. (message, role, feature)
+UNANNOUNCED: list[tuple[Any, str, str]] = [
+    ([16, 1, {"exclude_me": False}, "com.a"], "publisher", "publisher_exclusion"),
+    ([16, 1, {"disclose_me": True}, "com.a"], "publisher", "publisher_identification"),
+    ([16, 1, {"exclude": []}, "com.a"], "publisher", "subscriber_blackwhite_listing"),
+    ([16, 1, {"eligible": [1]}, "com.a"], "publisher", "subscriber_blackwhite_listing"),
+    ([16, 1, {"eligible_authid": []}, "com.a"], "publisher", "subscriber_blackwhite_listing"),
+    ([16, 1, {"exclude_authrole": []}, "com.a"], "publisher", "subscriber_blackwhite_listing"),
+    ([16, 1, {"ppt_scheme": "x_a"}, "com.a", [b""]], "publisher", "payload_passthru_mode"),
+    ([32, 1, {"match": "prefix"}, "com.a"], "subscriber", "pattern_based_subscription"),
+    ([48, 1, {"disclose_me": True}, "com.a"], "caller", "caller_identification"),
+    ([48, 1, {"receive_progress": True}, "com.a"], "caller", "progressive_call_results"),
+    ([48, 1, {"progress": True}, "com.a"], "caller", "progressive_call_invocations"),
+    ([48, 1, {"ppt_scheme": "x_a"}, "com.a", [b""]], "caller", "payload_passthru_mode"),
+    ([49, 1, {}], "caller", "call_canceling"),
+    ([64, 1, {"match": "wildcard"}, "com.a"], "callee", "pattern_based_registration"),
+    ([64, 1, {"invoke": "random"}, "com.a"], "callee", "shared_registration"),
+    ([64, 1, {"disclose_caller": True}, "com.a"], "callee", "caller_identification"),
+    ([64, 1, {"forward_timeout": True}, "com.a"], "callee", "call_timeout"),
+    ([70, 1, {"ppt_scheme": "x_a"}, [b""]], "callee", "payload_passthru_mode"),
+    ([8, 68, 1, {"ppt_scheme": "x_a"}, "com.a", [b""]], "callee", "payload_passthru_mode"),
+]
+# Those that the specification itself calls violations, whatever the configuration.
+ALWAYS = ("progressive_call_invocations", "payload_passthru_mode")
 
 BEFORE_SESSION: list[tuple[Any, str]] = [
     ([], "not a WAMP message"),
@@ -212,6 +249,41 @@ async def test_violations_in_a_session():
         assert log.names().count("violation") == len(IN_SESSION)
         assert log.names().count("left") == len(IN_SESSION)
         assert not router.realms[REALM].sessions
+
+
+async def test_features_that_were_not_announced():
+    lenient = RealmConfig("lenient", anonymous="anonymous", lenient=True)
+    strict = RealmConfig(REALM, anonymous="anonymous")
+    async with serve(strict, lenient) as router:
+        for message, role, feature in UNANNOUNCED:
+            details = {"roles": without(**{role: (feature, "call_timeout")})}
+            async with joined(router, **details) as peer:
+                await peer.send(*message)
+                text = await peer.aborted()
+                assert f"did not announce {feature} for {role}" in text, (message, text)
+            async with joined(router, realm="lenient", **details) as peer:
+                await peer.send(*message)
+                if feature in ALWAYS:
+                    assert feature in await peer.aborted(), message
+                elif message[0] == 49:
+                    assert "never made" in await peer.aborted()
+                else:
+                    peer.next()
+                    while (await peer.request(34, 9_999_999))[0] != 8:
+                        pass
+
+
+async def test_what_is_the_default_needs_no_feature():
+    basic: dict[str, Any] = {"roles": {name: {} for name in ROLES}}
+    async with serve() as router, joined(router, **basic) as peer:
+        plain: list[tuple[int, dict[str, Any], int]] = [
+            (16, {"acknowledge": True, "exclude_me": True, "disclose_me": False}, 17),
+            (32, {"match": "exact", "get_retained": False}, 33),
+            (64, {"match": "exact", "invoke": "single", "disclose_caller": False}, 65),
+            (48, {"progress": False, "receive_progress": False, "disclose_me": False}, 68),
+        ]
+        for code, options, answer in plain:
+            assert (await peer.request(code, options, "com.a"))[0] == answer, code
 
 
 async def test_violations_before_a_session():
