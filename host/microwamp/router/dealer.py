@@ -313,6 +313,7 @@ class Dealer:
             call.timer = self._later(call.timeout / 1000, lambda: self._late(call))
 
     def _late(self, call: Call) -> Out:
+        call.timer = None
         able = call.callee.announces("callee", "call_canceling")
         text = f"no result within {call.timeout} ms"
         answer = error(CALL, call.request, _TIMEOUT, [text])
