@@ -8,6 +8,7 @@ Prints one JSON line: what it saw.
 # mypy: ignore-errors
 
 import asyncio
+import base64
 import json
 import sys
 
@@ -18,6 +19,7 @@ txaio.use_asyncio()
 from autobahn.asyncio.rawsocket import WampRawSocketClientFactory  # noqa: E402
 from autobahn.asyncio.wamp import Session as PlainSession  # noqa: E402
 from autobahn.wamp.auth import create_authenticator  # noqa: E402
+from autobahn.wamp.cryptobox import KeyRing  # noqa: E402
 from autobahn.wamp.exception import ApplicationError  # noqa: E402
 from autobahn.wamp.serializer import CBORSerializer  # noqa: E402
 from autobahn.wamp.types import (  # noqa: E402
@@ -161,6 +163,25 @@ async def events(one, two, seen):
     seen["count"] = await one.call("wamp.session.count")
 
 
+async def sealed(one, two, seen):
+    """Payloads that the router cannot read, by a key that both have."""
+    key = base64.b64encode(bytes(range(32))).decode()
+    for session in (one, two):
+        ring = KeyRing()
+        ring.set_key("com.sealed.", key)
+        session.set_payload_codec(ring)
+    heard = asyncio.get_running_loop().create_future()
+    await one.register(lambda a, b: a + b, "com.sealed.add")
+    await one.subscribe(heard.set_result, "com.sealed.topic")
+    seen["sealed call"] = await two.call("com.sealed.add", 20, b=22)
+    await two.publish("com.sealed.topic", "secret", options=PublishOptions(acknowledge=True))
+    seen["sealed event"] = await asyncio.wait_for(heard, 10)
+    seen["count of subscribers"] = await one.call(
+        "wamp.subscription.count_subscribers",
+        await one.call("wamp.subscription.lookup", "com.sealed.topic"),
+    )
+
+
 async def main():
     seen = {"logins": []}
     await logins(seen)
@@ -169,6 +190,7 @@ async def main():
     seen["roles"] = sorted(two._router_roles)
     await calls(one, two, seen)
     await events(one, two, seen)
+    await sealed(one, two, seen)
     await close(one)
     await close(two)
     print(json.dumps(seen))

@@ -11,7 +11,7 @@ import pytest
 from nacl.signing import SigningKey
 from peer import Log, serve
 
-from microwamp.router import Principal, RealmConfig
+from microwamp.router import Principal, RealmConfig, Scram
 from microwamp_rig.crossbar import program
 
 KEY = SigningKey(bytes(range(32)))
@@ -30,6 +30,7 @@ async def test_autobahn_logs_in_calls_and_publishes():
             "privkey": KEY.encode().hex(),
             "authextra": {"pubkey": KEY.verify_key.encode().hex()},
         },
+        {"kind": "scram", "authid": "sam", "password": "password"},
     ]
     closed = RealmConfig(
         "closed",
@@ -38,10 +39,15 @@ async def test_autobahn_logs_in_calls_and_publishes():
             Principal("bob", secret="secret-1"),
             Principal("carol", secret="password", salt="salt123", iterations=1000, keylen=32),
             Principal("erin", public_keys=(KEY.verify_key.encode().hex(),)),
+            Principal(
+                "sam",
+                scram=Scram(password="password", kdf="argon2id13", iterations=4, memory=512),
+            ),
         ),
     )
     log = Log()
-    async with serve(closed, RealmConfig("open", anonymous="guest"), log=log) as router:
+    opened = RealmConfig("open", anonymous="guest", payload_transparency=True)
+    async with serve(closed, opened, log=log) as router:
         host, port = router.urls[0].removeprefix("rs://").split(":")
         process = await asyncio.create_subprocess_exec(
             *(str(program().with_name("python")), str(SCRIPT)),
@@ -63,6 +69,7 @@ async def test_autobahn_logs_in_calls_and_publishes():
         ["wampcra", "bob", "user"],
         ["wampcra", "carol", "user"],
         ["cryptosign", "erin", "user"],
+        ["scram", "sam", "user"],
     ]
     assert seen["wrong"].startswith("wamp.error.authentication_denied")
     assert seen["roles"] == ["broker", "dealer"]
@@ -80,4 +87,6 @@ async def test_autobahn_logs_in_calls_and_publishes():
         [[3], {}, "com.topic.c", True],
     ]
     assert seen["count"] == 2
+    assert seen["sealed call"] == 42 and seen["sealed event"] == "secret"
+    assert seen["count of subscribers"] == 1
     assert "violation" not in log.names()

@@ -12,7 +12,7 @@ from microwamp.router.calls import Timer
 from microwamp.router.realm import Realm
 from microwamp.router.session import Out, Session
 
-ABLE = {"roles": roles(callee=("call_timeout",))}
+ABLE = roles(callee=("call_timeout",))
 
 
 class Timers:
@@ -195,7 +195,7 @@ async def test_over_a_socket_to_a_callee_of_the_basic_profile():
 
 
 async def test_over_a_socket_forwarded():
-    async with serve() as router, joined(router, **ABLE) as callee, joined(router) as caller:
+    async with serve() as router, joined(router, roles=ABLE) as callee, joined(router) as caller:
         await callee.register("com.f", forward_timeout=True)
         await caller.send(48, caller.next(), {"timeout": 20}, "com.f")
         assert (await callee.receive())[3] == {"timeout": 20}

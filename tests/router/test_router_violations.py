@@ -256,12 +256,12 @@ async def test_features_that_were_not_announced():
     strict = RealmConfig(REALM, anonymous="anonymous")
     async with serve(strict, lenient) as router:
         for message, role, feature in UNANNOUNCED:
-            details = {"roles": without(**{role: (feature, "call_timeout")})}
-            async with joined(router, **details) as peer:
+            roles = without(**{role: (feature,)})
+            async with joined(router, roles=roles) as peer:
                 await peer.send(*message)
                 text = await peer.aborted()
                 assert f"did not announce {feature} for {role}" in text, (message, text)
-            async with joined(router, realm="lenient", **details) as peer:
+            async with joined(router, realm="lenient", roles=roles) as peer:
                 await peer.send(*message)
                 if feature in ALWAYS:
                     assert feature in await peer.aborted(), message
