@@ -452,7 +452,7 @@ async def test_realm_that_does_not_exist_and_a_key_that_is_not_known():
     async with Plant() as plant:
         rows: list[tuple[dict[str, Any], str]] = [
             ({"realm": "nowhere"}, "no_such_realm: no realm 'nowhere'"),
-            ({"auth": stranger}, "no_such_principal: .*no principal with the public key"),
+            ({"auth": stranger}, "authentication_denied: .*unknown authid or wrong"),
         ]
         for options, words in rows:
             device = plant.device(reconnect=False, **options)

@@ -255,6 +255,13 @@ BAD_ARGUMENTS = [
     (["--ticket", "a:hush", "--ticket", "a:b"], 2, "two values"),
     (["--wampcra", "a:"], 2, "--wampcra: AUTHID:SECRET needed"),
     (["--cryptosign", "abc:erin"], 2, "64 hex digits"),
+    (["--scram", "a"], 2, "--scram: AUTHID:PASSWORD needed"),
+    (["--scram", "a:b", "--scram", "a:hush"], 2, "two values of scram"),
+    (["--totp", "a:hush!"], 2, "totp is not base32"),
+    (["--totp", "a:JBSWY3DPEHPK3PXP", "--ticket", "a:hush"], 2, "ticket or totp"),
+    (["--anonymous", "--identity", "/no.key"], 2, "/no.key"),
+    (["--anonymous", "--admin", "a", "--admin", "a"], 2, "role a is there twice"),
+    (["--config", "/nowhere.toml", "--admin", "a"], 2, "--admin goes into the file"),
     (["--config", "/nowhere.toml"], 2, "/nowhere.toml"),
     (["--config", "/nowhere.toml", "--realm", "x"], 2, "--realm goes into the file"),
     (["--anonymous", "--listen", "rs://unix:/no/where"], 3, "cannot listen"),
@@ -276,6 +283,8 @@ def test_router_arguments(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     words = [
         *("--cryptosign", KEY.upper(), "--cryptosign", "cd" * 32 + ":erin"),
         *("--cryptosign", "ef" * 32 + ":erin", "--ticket", "erin:t", "--wampcra", "bob:s:s"),
+        *("--scram", "pat:pen:cil", "--totp", "tim:JBSWY3DPEHPK3PXP", "--admin", "user"),
+        *("--identity", "router.key"),
     ]
     config = router.configuration(parser.parse_args(words))
     assert config.listen == ("rs://127.0.0.1:8080",)
@@ -285,6 +294,12 @@ def test_router_arguments(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     assert found["erin"].ticket == "t"
     assert found["erin"].public_keys == ("cd" * 32, "ef" * 32)
     assert found["bob"].secret == "s:s"
+    assert found["pat"].scram is not None and found["pat"].scram.password == "pen:cil"
+    assert found["tim"].totp == "JBSWY3DPEHPK3PXP"
+    assert config.identity == "router.key"
+    (role,) = realm.roles
+    assert role.name == "user" and role.allows("call", "wamp.session.kill", "wamp.")
+    assert role.allows("register", "com.a") and not role.allows("register", "wamp.x")
     assert found[KEY].public_keys == (KEY.upper(),)
     path = tmp_path / "router.toml"
     path.write_text("[[realm]]\nname = 'r'\n[[realm.principal]]\nauthid = 'a'\nticket = 't'\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from microwamp.router import (
+    Kept,
     Limits,
     Permission,
     Principal,
@@ -15,6 +17,8 @@ from microwamp.router import (
     Role,
     Router,
     RouterConfig,
+    Scram,
+    Trust,
 )
 from microwamp.router.config import parse_listen
 from microwamp.router.configfile import load, parse
@@ -88,6 +92,15 @@ MISTAKES: list[tuple[Any, str]] = [
     (
         lambda: Permission("", frozenset({"dance"})),  # type: ignore[arg-type]
         "unknown action dance",
+    ),
+    (lambda: Trust(-1), "0 or more"),
+    (lambda: Kept("a b"), "not a URI"),
+    (lambda: Kept("com..a"), "not a URI"),
+    (lambda: Kept("com", match="fuzzy"), "fuzzy"),
+    (lambda: Kept("com", events=0), "greater than 0"),
+    (
+        lambda: RealmConfig("r", anonymous="x", history=(Kept("com"), Kept("com", events=5))),
+        "history exact com is there twice",
     ),
     (lambda: RouterConfig(realms=()), "at least one realm"),
     (
@@ -241,3 +254,65 @@ async def test_an_observer_that_fails_does_no_harm():
         assert router.counters["listening"] == 1
         with pytest.raises(ConfigurationError, match="started already"):
             await router.start()
+
+
+EVERYTHING = """
+identity = "router.key"
+[[realm]]
+name = "r"
+payload_transparency = true
+lenient = true
+[[realm.principal]]
+authid = "alice"
+role = "operator"
+totp = "JBSWY3DPEHPK3PXP"
+factors = ["wamp-scram", "ticket"]
+[realm.principal.scram]
+password = "pencil"
+kdf = "argon2id13"
+iterations = 2
+memory = 64
+[[realm.role]]
+name = "operator"
+[[realm.role.allow]]
+uri = "wamp."
+actions = ["call"]
+[[realm.trust]]
+role = "operator"
+uri = "com."
+level = 2
+[[realm.history]]
+uri = "com.example."
+match = "prefix"
+events = 7
+octets = 5000
+"""
+
+
+def test_a_file_with_all_that_realms_can_do():
+    config = parse(EVERYTHING)
+    assert config.identity == "router.key"
+    (realm,) = config.realms
+    assert realm.payload_transparency and realm.lenient
+    assert realm.trust == (Trust(2, "com.", "operator"),)
+    assert realm.history == (Kept("com.example.", "prefix", 7, 5000),)
+    (alice,) = realm.principals
+    assert alice.factors == ("wamp-scram", "ticket")
+    assert alice.scram == Scram("pencil", "argon2id13", 2, 64)
+    for before, after, words in (
+        ("level = 2", 'level = "2"', r"realm\[0\].trust\[0\].level"),
+        ("level = 2", "", r"realm\[0\].trust\[0\].level is missing"),
+        ("events = 7", "event = 7", r"unknown key realm\[0\].history\[0\].event"),
+        ('uri = "com.example."\nmatch', "match", r"history\[0\].uri is missing"),
+        ("memory = 64", "mem = 64", r"unknown key realm\[0\].principal\[0\].scram.mem"),
+        ("iterations = 2", "iterations = 2.5", r"scram.iterations is 2.5"),
+        ('"ticket"]', "5]", r"factors\[1\] is 5"),
+        ("lenient = true", 'lenient = "hush"', r"realm\[0\].lenient"),
+    ):
+        assert before in EVERYTHING
+        with pytest.raises(ConfigurationError, match=words):
+            parse(EVERYTHING.replace(before, after))
+    for name in ("totp", "password"):
+        with pytest.raises(ConfigurationError) as error:
+            parse(re.sub(rf'{name} = "[^"]*"', f"{name} = 4711", EVERYTHING))
+        assert name in str(error.value) and "4711" not in str(error.value)

@@ -17,10 +17,15 @@ from typing import Any
 
 from wamp.errors import ConfigurationError
 
-from ..router import Principal, RealmConfig, Router, RouterConfig
+from ..router import Permission, Principal, RealmConfig, Role, Router, RouterConfig, Scram
 from ..router.configfile import load
 from .events import printer
 
+# What has no place beside --config.
+_IN_FILE = (
+    *("realm", "anonymous", "ticket", "wampcra", "scram", "totp", "cryptosign", "admin"),
+    *("certificate", "identity"),
+)
 _VISIBLE = "other users of this machine can see it in the process list: better --config"
 
 
@@ -52,11 +57,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"let AUTHID in with this secret; {_VISIBLE}",
     )
     parser.add_argument(
+        "--scram",
+        action="append",
+        default=[],
+        metavar="AUTHID:PASSWORD",
+        help="let AUTHID in with this password, by SCRAM with PBKDF2 and 4096 iterations; "
+        + _VISIBLE,
+    )
+    parser.add_argument(
+        "--totp",
+        action="append",
+        default=[],
+        metavar="AUTHID:SECRET",
+        help="let AUTHID in with the six digits of an authenticator that has this secret "
+        f"(base32), as a ticket; {_VISIBLE}",
+    )
+    parser.add_argument(
         "--cryptosign",
         action="append",
         default=[],
         metavar="PUBKEY[:AUTHID]",
         help="let the holder of this Ed25519 key in (64 hex digits; default AUTHID: the key)",
+    )
+    parser.add_argument(
+        "--admin",
+        action="append",
+        default=[],
+        metavar="ROLE",
+        help="this role (anonymous, user) may end sessions and take back registrations and "
+        "subscriptions of others; repeatable (default: nobody may)",
+    )
+    parser.add_argument(
+        "--identity",
+        metavar="FILE",
+        help="key file (microwamp keygen) by which the router proves itself to clients that ask",
     )
     parser.add_argument("--certificate", metavar="FILE", help="PEM file for rss://")
     parser.add_argument(
@@ -78,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
 def configuration(options: argparse.Namespace) -> RouterConfig:
     """What the command line, or the file it names, says; raises ConfigurationError."""
     if options.config is not None:
-        for name in ("realm", "anonymous", "ticket", "wampcra", "cryptosign", "certificate"):
+        for name in _IN_FILE:
             if getattr(options, name):
                 raise ConfigurationError(f"--{name} goes into the file when there is --config")
         config = load(options.config)
@@ -93,24 +127,36 @@ def configuration(options: argparse.Namespace) -> RouterConfig:
     for text in options.wampcra:
         authid, secret = _pair("--wampcra", "AUTHID:SECRET", text)
         _set(principals, authid, "secret", secret)
+    for text in options.scram:
+        authid, password = _pair("--scram", "AUTHID:PASSWORD", text)
+        _set(principals, authid, "scram", Scram(password=password))
+    for text in options.totp:
+        authid, secret = _pair("--totp", "AUTHID:SECRET", text)
+        _set(principals, authid, "totp", secret)
     for text in options.cryptosign:
         key, _, authid = text.partition(":")
         one = principals.setdefault(authid or key.lower(), {})
         one["public_keys"] = (*one.get("public_keys", ()), key)
     if not principals and not options.anonymous:
         raise ConfigurationError(
-            "nobody could log in: give --anonymous, --ticket, --wampcra, --cryptosign or --config"
+            "nobody could log in: give --anonymous, --ticket, --wampcra, --scram, --totp, "
+            "--cryptosign or --config"
         )
     realm = RealmConfig(
         name=options.realm or "devices",
         anonymous="anonymous" if options.anonymous else None,
         principals=tuple(Principal(authid, **one) for authid, one in principals.items()),
+        roles=tuple(
+            Role(role, (Permission(), Permission("wamp.", frozenset({"call", "subscribe"}))))
+            for role in options.admin
+        ),
     )
     return RouterConfig(
         realms=(realm,),
         listen=tuple(options.listen or ("rs://127.0.0.1:8080",)),
         certificate=options.certificate,
         key=options.key,
+        identity=options.identity,
     )
 
 
@@ -122,7 +168,7 @@ def _pair(option: str, form: str, text: str) -> tuple[str, str]:
     return authid, rest
 
 
-def _set(principals: dict[str, dict[str, Any]], authid: str, name: str, value: str) -> None:
+def _set(principals: dict[str, dict[str, Any]], authid: str, name: str, value: Any) -> None:
     one = principals.setdefault(authid, {})
     if name in one:
         raise ConfigurationError(f"there are two values of {name} for {authid}")
@@ -132,7 +178,10 @@ def _set(principals: dict[str, dict[str, Any]], authid: str, name: str, value: s
 def _warn(path: str, config: RouterConfig) -> None:
     mode = os.stat(path).st_mode
     secret = any(
-        one.ticket is not None or one.secret is not None
+        one.ticket is not None
+        or one.secret is not None
+        or one.totp is not None
+        or one.scram is not None
         for realm in config.realms
         for one in realm.principals
     )
