@@ -9,8 +9,19 @@ from typing import Any
 import cbor2
 from peer import FEATURES, Peer, joined, serve
 
-from microwamp.router import Kept, Limits, Permission, RealmConfig, Role, codec
+from microwamp.router import (
+    Kept,
+    Limits,
+    Permission,
+    Principal,
+    RealmConfig,
+    Role,
+    Scram,
+    codec,
+)
+from microwamp.router.acceptor import Acceptor
 from microwamp.router.calls import Timer
+from microwamp.router.cryptosign import Identity
 from microwamp.router.realm import Realm
 from microwamp.router.session import Out, Session
 from wamp.errors import RemoteProtocolError
@@ -26,6 +37,7 @@ VALUES: list[Any] = [
     *("", "x", "exact", "prefix", "wildcard", "kill", "skip", "roundrobin", b"", b"\0"),
     *([], [1], ["x"], [[]], {}, {"a": 1}, {"scope": "detached"}),
 ]
+UNAVAILABLE = "wamp.error.unavailable"
 # Options with values that they may have.
 KEYS: dict[str, list[Any]] = {
     **dict.fromkeys(("progress", "receive_progress", "acknowledge", "retain"), [True, False]),
@@ -43,7 +55,7 @@ KEYS: dict[str, list[Any]] = {
     "disclose_me": [True],
     "x_other": [1],
 }
-CODES = [*(8, 16, 32, 34, 48, 48, 48, 48, 49, 64, 64, 64, 66, 70) * 4, 1, 3, 5, 99]
+CODES = [*(8, 16, 32, 34, 48, 48, 48, 48, 49, 64, 64, 64, 66, 70) * 12, 1, 3, 5, 99]
 
 
 class Clock:
@@ -71,8 +83,8 @@ class _Timer:
 
 def session(realm: Realm, number: int) -> Session:
     features = {role: frozenset(names) for role, names in FEATURES.items()}
-    more = ("call_timeout", "payload_transparency")
-    features = {role: names.union(more[: number % 3]) for role, names in features.items()}
+    more = ("call_timeout", "call_reroute", "payload_transparency")
+    features = {role: names.union(more[: number % 4]) for role, names in features.items()}
     one = Session(number, "test", f"a{number}", "r", "anonymous", "static", features, {})
     realm.join(one)
     return one
@@ -84,6 +96,8 @@ def message(rng: random.Random, realm: Realm, sender: Session) -> Any:
     options = {}
     for key in rng.sample(list(KEYS), rng.choice((0, 0, 1, 2))):
         options[key] = rng.choice(KEYS[key] if rng.random() < 0.9 else VALUES)
+    if code == 64 and rng.random() < 0.8:
+        options.update(match="exact", invoke="roundrobin")
     if code == 48 and rng.random() < 0.3:
         options["timeout"] = rng.randrange(1, 10_000)
     request = sender.requests + 1 if rng.random() < 0.97 else rng.choice(VALUES)
@@ -91,16 +105,17 @@ def message(rng: random.Random, realm: Realm, sender: Session) -> Any:
     peer = realm.dealer._peers[sender]
     if code == 48 and rng.random() < 0.3:  # a progressive call, or more of one
         options["progress"] = rng.random() < 0.7
-        if rng.random() < 0.7:
-            open_calls = [one for one in peer.calls.values() if one.more]
-            if open_calls:
-                request, uri = open_calls[0].request, open_calls[0].procedure
+        begun = {one.request: one.procedure for one in peer.calls.values() if one.more}
+        begun.update(peer.unfinished._items)
+        if begun and rng.random() < 0.7:
+            request, uri = rng.choice(list(begun.items()))
     small = rng.randrange(1, 8)
     known = {8: peer.invocations, 70: peer.invocations, 49: peer.calls}.get(code)
     if known is not None and rng.random() < 0.95:
-        if not known:
+        numbers = [*known, *(peer.discarded._items if code != 49 else ())]
+        if not numbers:
             return [34, request, small]
-        small = rng.choice(list(known))
+        small = rng.choice(numbers)
     payload = [[rng.choice(VALUES) for _ in range(rng.randrange(3))], {"k": rng.choice(VALUES)}]
     payload = payload[: rng.randrange(3)]
     if rng.random() < 0.2:
@@ -111,7 +126,7 @@ def message(rng: random.Random, realm: Realm, sender: Session) -> Any:
     if code in (16, 48, 70, 8) and "ppt_keyid" in options:
         options.setdefault("ppt_scheme", "x_test")
     made: Any = {
-        8: [8, 68, small, {**options}, uri, *payload],
+        8: [8, 68, small, {**options}, rng.choice((uri, UNAVAILABLE)), *payload],
         16: [16, request, options, uri, *payload],
         32: [32, request, options, uri],
         34: [34, request, small],
@@ -130,7 +145,7 @@ def message(rng: random.Random, realm: Realm, sender: Session) -> Any:
 
 def test_realm_survives_nonsense_and_stays_consistent():
     rng = random.Random(SEED)
-    limits = Limits(calls=20, registrations=20, subscriptions=20, retained=5)
+    limits = Limits(calls=20, registrations=20, subscriptions=20, retained=5, reroute_octets=200)
     config = RealmConfig(
         "test",
         anonymous="r",
@@ -144,7 +159,7 @@ def test_realm_survives_nonsense_and_stays_consistent():
     sessions = [session(realm, number) for number in range(1, 6)]
     number = 6
     answered = refused = late = continued = 0
-    for _ in range(20_000):
+    for _ in range(30_000):
         i = rng.randrange(len(sessions))
         sender = sessions[i]
         if sender.id not in realm.sessions:  # killed
@@ -152,6 +167,7 @@ def test_realm_survives_nonsense_and_stays_consistent():
             number += 1
             continue
         octets = codec.encode(message(rng, realm, sender))
+        assert all(peer.held <= limits.reroute_octets for peer in realm.dealer._peers.values())
         if rng.random() < 0.02:
             spoiled = bytearray(octets)
             spoiled[rng.randrange(len(spoiled))] = rng.randrange(256)
@@ -175,10 +191,12 @@ def test_realm_survives_nonsense_and_stays_consistent():
             refused += 1
             realm.leave(sender)
     counts = (answered, refused, late, continued)
-    assert answered > 2000 and refused > 500 and late > 20 and continued > 100, counts
+    assert answered > 5000 and refused > 500 and late > 20 and continued > 100, counts
     for left in list(realm.sessions.values()):
         realm.leave(left)
     # Nobody left, nothing kept.
+    for what in ("calls rerouted", "parts of calls that had ended", "answers nobody waited for"):
+        assert realm.counters[what] > 10, realm.counters
     assert not clock.actions
     assert not realm.dealer._peers
     assert not realm.registrations._by_session and not realm.registrations._by_id
@@ -193,6 +211,67 @@ def test_realm_survives_nonsense_and_stays_consistent():
     for one in realm.broker.all():
         assert one.history is not None and 0 < len(one.history.entries) <= 100
         assert not one.sessions
+
+
+CLOSED = RealmConfig(
+    "test",
+    principals=(
+        Principal("tim", totp="JBSWY3DPEHPK3PXP"),
+        Principal("erin", public_keys=("8f" * 32,)),
+        Principal("carol", secret="password", salt="salt123"),
+        Principal("pat", scram=Scram(password="pencil", iterations=1)),
+        Principal("dora", secret="s", ticket="t", factors=("wampcra", "ticket")),
+    ),
+)
+METHODS = ["ticket", "wampcra", "cryptosign", "wamp-scram", "scram", "anonymous", "x", ""]
+EXTRAS: dict[str, list[Any]] = {
+    "nonce": ["QUJD", "", "QUJD\n", "=", "\u00fc", "A" * 300],
+    "pubkey": ["8f" * 32, "8F" * 32, "00" * 32, "8f" * 31, "zz" * 32],
+    "challenge": ["00" * 32, "00" * 31, "  " * 32],
+    "channel_binding": [None, "tls-unique", "tls-exporter", "n", ""],
+    "cbind_data": [None, "QUJD", "="],
+}
+
+
+def test_nobody_gets_in_by_nonsense():
+    rng = random.Random(SEED)
+    realm = Realm(CLOSED, Clock().later)
+    identity = Identity(bytes(32))
+    asked: set[str] = set()
+    denied = refused = 0
+    for number in range(1, 6_000):
+        acceptor = Acceptor({"test": realm}, number, {}, identity, lambda: b"finished")
+        extra = {
+            key: rng.choice(values if rng.random() < 0.8 else VALUES)
+            for key, values in EXTRAS.items()
+            if rng.random() < 0.7
+        }
+        details: dict[str, Any] = {
+            "roles": {"caller": {}},
+            "authmethods": rng.sample(METHODS, rng.randrange(1, 4)),
+            "authextra": extra,
+        }
+        if rng.random() < 0.8:
+            details["authid"] = rng.choice(["tim", "erin", "carol", "pat", "dora", "zed", ""])
+        if rng.random() < 0.1:
+            details[rng.choice(list(details))] = rng.choice(VALUES)
+        try:
+            answer = acceptor.receive(codec.decode(codec.encode([1, "test", details])))
+            if answer[0] == 4:
+                asked.add(answer[1])
+                signature = rng.choice(["", "000000", "QUJD", "8f" * 96, "\u00fc", "A" * 44, "="])
+                if rng.random() < 0.1:
+                    signature = rng.choice(VALUES)
+                extra["nonce"] = answer[2].get("nonce")
+                again = [5, signature, extra]
+                answer = acceptor.receive(codec.decode(codec.encode(again)))
+            assert answer[0] == 3 and acceptor.session is None, (details, answer)
+            codec.encode(answer)
+            denied += 1
+        except RemoteProtocolError:
+            refused += 1
+    assert asked == {"ticket", "wampcra", "cryptosign", "wamp-scram", "scram"}
+    assert denied > 3000 and refused > 100, (denied, refused)
 
 
 async def test_connections_survive_spoiled_octets():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from .registrations import Callee
-from .session import Out, Session
+from .session import Message, Out, Session
 
 # Invocations of a callee whose answers nobody waits for any more, and progressive calls of a
 # caller that ended before its last CALL, that are remembered one by one. A callee need not answer
@@ -35,24 +35,33 @@ class Call:
     details: of its INVOCATIONs, frozen with the first CALL. feature: what the payload needs of its
     receiver, None for a plain one. results: progressive results are wanted and possible. more:
     the caller has not sent its last CALL. parts: INVOCATIONs so far. timeout: milliseconds until
-    the next result, 0 for ever. killed: CANCEL with the mode `kill` came.
+    the next result, 0 for ever. killed: CANCEL with the mode `kill` came. message, octets: the
+    CALL, while it may still go to another callee, and what it counts for; tried: those who said
+    that they are unavailable.
     """
 
     caller: Session
     request: int
     procedure: str
-    callee: Session
-    invocation: int
     registration: int
     slot: Callee
-    details: dict[str, Any]
     feature: str | None
-    results: bool
     more: bool
-    timeout: int
+    invocation: int = 0
+    details: dict[str, Any] = field(default_factory=dict)
+    results: bool = False
+    timeout: int = 0
     parts: int = 1
     killed: bool = False
     timer: Timer | None = None
+    message: Message | None = None
+    octets: int = 0
+    tried: list[Session] = field(default_factory=list)
+
+    @property
+    def callee(self) -> Session:
+        """Who has it now."""
+        return self.slot.session
 
 
 class Ended:
@@ -95,7 +104,8 @@ class Peer:
 
     discarded: invocations whose answer will be dropped, with the place among the callees that is
     still occupied, if any. unfinished: progressive calls that ended before their last CALL, with
-    their procedure. last: the last INVOCATION id (session scope).
+    their procedure. last: the last INVOCATION id (session scope). held: octets of its calls that
+    are kept for another callee.
     """
 
     calls: dict[int, Call] = field(default_factory=dict)
@@ -103,3 +113,4 @@ class Peer:
     discarded: Ended = field(default_factory=Ended)
     unfinished: Ended = field(default_factory=Ended)
     last: int = 0
+    held: int = 0

@@ -70,6 +70,9 @@ class Limits:
     registrations: int = 10_000
     # Calls a session may have in flight; each costs half a KiB until the callee answers.
     calls: int = 10_000
+    # Octets of a session's calls in flight that are kept to go to another callee if the first is
+    # unavailable; what does not fit is answered instead.
+    reroute_octets: int = 1 << 20
     # Topics with a retained event in a realm, and octets of all of them together: the oldest goes.
     retained: int = 10_000
     retained_octets: int = 64 << 20

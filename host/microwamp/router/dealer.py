@@ -22,6 +22,7 @@ from .wire import CALL, ID_MAX, INTERRUPT, INVOCATION, RESULT
 # the configuration switches on.
 FEATURES = (
     "call_canceling",
+    "call_reroute",
     "call_timeout",
     "call_trustlevels",
     "caller_identification",
@@ -38,6 +39,8 @@ FEATURES = (
 
 _TIMEOUT = "wamp.error.timeout"
 _UNSUPPORTED = "wamp.error.feature_not_supported"
+_UNAVAILABLE = "wamp.error.unavailable"
+_NO_CALLEE = "wamp.error.no_available_callee"
 
 
 class Dealer:
@@ -64,8 +67,11 @@ class Dealer:
         """Make room for a new session."""
         self._peers[session] = Peer()
 
-    def call(self, session: Session, message: Message) -> Out:
-        """CALL with a new request id: the INVOCATION to the one callee that the rules pick."""
+    def call(self, session: Session, message: Message, octets: int = 0) -> Out:
+        """CALL with a new request id: the INVOCATION to the one callee that the rules pick.
+
+        octets: its length on the wire.
+        """
         _, request, options, procedure = message[:4]
         if not uris.valid(procedure):
             raise ApplicationError(
@@ -78,35 +84,24 @@ class Dealer:
                 f"a session may have {self._limits.calls} calls in flight",
             )
         registration, slot = self._route(procedure)
-        callee = slot.session
         rest = payload(message, 4)
         feature = passthru_feature(options, rest)
         more = bool(options.get("progress"))
-        _suits(callee, procedure, feature, more)
-        timeout = options.get("timeout", 0)
-        details, results = self._details(session, registration, slot, options, procedure)
-        details.update(passthru(options, rest))
-        peer = self._peers[callee]
-        peer.last = peer.last % ID_MAX + 1
-        call = Call(
-            session,
-            request,
-            procedure,
-            callee,
-            peer.last,
-            registration.id,
-            slot,
-            details,
-            feature,
-            results,
-            more,
-            0 if slot.forward_timeout else timeout,
-        )
-        slot.active += 1
+        missing = _missing(slot.session, feature, more)
+        if missing is not None:
+            raise ApplicationError(
+                _UNSUPPORTED, f"the callee of {procedure[:80]} did not announce {missing}"
+            )
+        call = Call(session, request, procedure, registration.id, slot, feature, more)
         mine.calls[request] = call
-        peer.invocations[call.invocation] = call
-        self._watch(call)
-        return [(callee, _invocation(call, rest))]
+        if (
+            len(registration.callees) > 1
+            and slot.session.announces("callee", "call_reroute")
+            and mine.held + octets <= self._limits.reroute_octets
+        ):
+            call.message, call.octets = message, octets
+            mine.held += octets
+        return self._invoke(call, registration, options, rest)
 
     def proceed(self, session: Session, message: Message) -> Out:
         """CALL with the request id of an earlier one: the next part of a progressive call.
@@ -149,6 +144,7 @@ class Dealer:
             self._counters["parts of calls that had ended"] += 1
             return []
         call.parts += 1
+        self._settle(call)
         return [(call.callee, _invocation(call, rest))]
 
     def refused(self, session: Session, message: Message) -> None:
@@ -200,6 +196,7 @@ class Dealer:
         if progress:
             details["progress"] = True
             self._watch(call)
+            self._settle(call)
         else:
             self._close(call)
         return [(call.caller, [RESULT, call.request, details, *rest])]
@@ -209,6 +206,12 @@ class Dealer:
         call = self._open(session, message[2], "ERROR", False)
         if call is None:
             return []
+        if (
+            message[4] == _UNAVAILABLE
+            and session.announces("callee", "call_reroute")
+            and not call.killed
+        ):
+            return self._reroute(call)
         rest = payload(message, 5)
         feature = passthru_feature(message[3], rest)
         if not _takes(call.caller, "caller", feature):
@@ -266,28 +269,66 @@ class Dealer:
             )
         slot = self.registrations.pick(registration)
         if slot is None:
-            raise ApplicationError(
-                "wamp.error.no_available_callee", f"all callees of {procedure[:80]} are busy"
-            )
+            raise ApplicationError(_NO_CALLEE, f"all callees of {procedure[:80]} are busy")
         return registration, slot
 
+    def _invoke(
+        self, call: Call, registration: Registration, options: dict[str, Any], rest: Message
+    ) -> Out:
+        """The first INVOCATION of a call to the callee it has."""
+        callee = call.callee
+        call.details, call.results = self._details(call, registration, options)
+        call.details.update(passthru(options, rest))
+        call.timeout = 0 if call.slot.forward_timeout else options.get("timeout", 0)
+        peer = self._peers[callee]
+        peer.last = peer.last % ID_MAX + 1
+        call.invocation = peer.last
+        call.slot.active += 1
+        peer.invocations[call.invocation] = call
+        if call.timer is None or not call.timeout:
+            self._watch(call)
+        return [(callee, _invocation(call, rest))]
+
+    def _reroute(self, call: Call) -> Out:
+        """The call to the next callee, or the end of it (advanced profile, "Call Re-Routing").
+
+        The time of the caller goes on.
+        """
+        call.tried.append(call.callee)
+        registration = self.registrations.find(call.registration)
+        message = call.message
+        while message is not None and registration is not None:
+            slot = self.registrations.pick(registration, call.tried)
+            if slot is None:
+                break
+            if _missing(slot.session, call.feature, call.more) is not None:
+                call.tried.append(slot.session)
+                continue
+            self._release(call)
+            call.slot = slot
+            self._counters["calls rerouted"] += 1
+            return self._invoke(call, registration, message[2], payload(message, 4))
+        self._close(call)
+        text = f"no callee of {call.procedure[:80]} is available"
+        return [(call.caller, error(CALL, call.request, _NO_CALLEE, [text]))]
+
+    def _settle(self, call: Call) -> None:
+        """The call stays with its callee: forget what another one would need."""
+        self._peers[call.caller].held -= call.octets
+        call.message, call.octets = None, 0
+
     def _details(
-        self,
-        caller: Session,
-        registration: Registration,
-        slot: Callee,
-        options: dict[str, Any],
-        procedure: str,
+        self, call: Call, registration: Registration, options: dict[str, Any]
     ) -> tuple[dict[str, Any], bool]:
         """The details of the INVOCATIONs, and whether there may be progressive results."""
-        callee = slot.session
+        caller, callee, slot = call.caller, call.callee, call.slot
         details: dict[str, Any] = {}
         if self._config.disclose or slot.disclose or options.get("disclose_me"):
             details = caller.disclosed("caller")
         if callee.announces("callee", "call_trustlevels"):
-            details["trustlevel"] = self._config.trust_in(caller.authrole, procedure)
+            details["trustlevel"] = self._config.trust_in(caller.authrole, call.procedure)
         if registration.match != "exact":
-            details["procedure"] = procedure
+            details["procedure"] = call.procedure
         if slot.forward_timeout and options.get("timeout"):
             details["timeout"] = options["timeout"]
         # A callee that cannot be interrupted could stream to a caller that is long gone: the
@@ -309,6 +350,7 @@ class Dealer:
         """
         if call.timer is not None:
             call.timer.cancel()
+            call.timer = None
         if call.timeout:
             call.timer = self._later(call.timeout / 1000, lambda: self._late(call))
 
@@ -361,11 +403,16 @@ class Dealer:
         if call.timer is not None:
             call.timer.cancel()
             call.timer = None
-        call.slot.active -= 1
+        self._settle(call)
+        self._release(call)
         caller = self._peers[call.caller]
         del caller.calls[call.request]
         if call.more:
             caller.unfinished.add(call.request, call.procedure)
+
+    def _release(self, call: Call) -> None:
+        """The callee has nothing to do with the call any more."""
+        call.slot.active -= 1
         del self._peers[call.callee].invocations[call.invocation]
 
     def _discard(self, call: Call, release: bool) -> None:
@@ -391,20 +438,14 @@ class Dealer:
         return [(call.callee, _interrupt(call, "killnowait"))]
 
 
-def _suits(callee: Session, procedure: str, feature: str | None, more: bool) -> None:
-    """Refuse a call that its callee could not take."""
-    missing = None
+def _missing(callee: Session, feature: str | None, more: bool) -> str | None:
+    """What a callee must have announced to take a call, and has not."""
     if more and not (
         callee.announces("callee", "progressive_call_invocations")
         and callee.announces("callee", "call_canceling")
     ):
-        missing = "progressive_call_invocations with call_canceling"
-    elif not _takes(callee, "callee", feature):
-        missing = feature
-    if missing is not None:
-        raise ApplicationError(
-            _UNSUPPORTED, f"the callee of {procedure[:80]} did not announce {missing}"
-        )
+        return "progressive_call_invocations with call_canceling"
+    return None if _takes(callee, "callee", feature) else feature
 
 
 def _takes(session: Session, role: str, feature: str | None) -> bool:

@@ -206,7 +206,7 @@ class Realm:
         if code == CALL:
             if message[3] in meta.PROCEDURES:
                 return self._own(session, message, octets)
-            return self.dealer.call(session, message)
+            return self.dealer.call(session, message, octets)
         return self._handlers[code](session, message)
 
     def _own(self, session: Session, message: Message, octets: int) -> Out:

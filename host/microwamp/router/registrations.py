@@ -4,7 +4,7 @@ Source: WAMP advanced profile, "Pattern-based Registrations", "Shared Registrati
 Revocation", "Registration Meta API"; `concurrency` and `force_reregister` are crossbar's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,9 +177,13 @@ class Registrations:
         """The registration of exactly this pattern."""
         return self._table.get(procedure, match)
 
+    def find(self, number: int) -> Registration | None:
+        """The registration with this id."""
+        return self._by_id.get(number)
+
     def get(self, number: int) -> Registration:
         """The registration with this id; raises ApplicationError if there is none."""
-        registration = self._by_id.get(number)
+        registration = self.find(number)
         if registration is None:
             raise ApplicationError(
                 ApplicationError.NO_SUCH_REGISTRATION, f"no registration {str(number)[:20]}"
@@ -190,8 +194,10 @@ class Registrations:
         """Every registration, in the order in which they came to be."""
         return list(self._by_id.values())
 
-    def pick(self, registration: Registration) -> Callee | None:
-        """The callee whose turn it is; None if all have as many invocations as they take."""
+    def pick(self, registration: Registration, tried: Collection[Session] = ()) -> Callee | None:
+        """The callee whose turn it is, as if those that were tried did not exist; None if all
+        have as many invocations as they take.
+        """
         callees = registration.callees
         count = len(callees)
         if registration.invoke == "roundrobin":
@@ -205,7 +211,7 @@ class Registrations:
             start = count - 1
         for i in range(count):
             at = (start + step * i) % count
-            if callees[at].free():
+            if callees[at].free() and callees[at].session not in tried:
                 registration.turn = at + 1
                 return callees[at]
         return None
