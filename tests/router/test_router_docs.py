@@ -1,0 +1,45 @@
+"""docs/router.md says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from test_router_timeouts import Timers
+
+from microwamp.router import RealmConfig
+from microwamp.router.configfile import parse
+from microwamp.router.meta import ADMINISTRATION
+from microwamp.router.realm import Realm
+
+TEXT = (Path(__file__).parents[2] / "docs" / "router.md").read_text()
+
+
+def announced(config: RealmConfig) -> dict[str, set[str]]:
+    roles = Realm(config, Timers().later).roles
+    return {role: set(roles[role]["features"]) for role in roles}
+
+
+def test_the_features_are_those_of_the_welcome():
+    (switched,) = parse(re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)[0]).realms
+    plain = announced(RealmConfig("r", anonymous="a"))
+    full = announced(
+        RealmConfig("r", anonymous="a", history=switched.history, payload_transparency=True)
+    )
+    for role in ("broker", "dealer"):
+        (row,) = re.findall(rf"^\| {role} \|(.*)\|(.*)\|$", TEXT, re.MULTILINE)
+        always, switch = (re.findall(r"`([a-z_]+)`", cell) for cell in row)
+        assert always == sorted(plain[role]), role
+        assert full[role] - plain[role] <= set(switch), role
+        assert set(switch) - {"history"} == full[role] - plain[role], role
+
+
+def test_the_file_is_one():
+    (realm,) = parse(re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)[0]).realms
+    assert realm.anonymous == "guest" and len(realm.principals) == 2 and len(realm.roles) == 2
+    assert realm.principals[1].factors == ("wamp-scram", "ticket")
+
+
+def test_all_of_administration_is_named():
+    for procedure in ADMINISTRATION:
+        assert procedure in TEXT or f"`{procedure.removeprefix('wamp.session.')}`" in TEXT
