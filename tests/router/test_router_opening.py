@@ -368,3 +368,20 @@ async def test_a_closed_router_can_be_started_again():
         await router.start()
         async with joined(router) as peer:
             assert await peer.silent()
+
+
+async def test_a_router_that_was_closed_keeps_nothing_of_its_sessions():
+    async with serve() as router:
+        async with joined(router) as callee, joined(router) as caller:
+            await callee.register("com.f")
+            await callee.subscribe("com.t")
+            await caller.send(48, caller.next(), {}, "com.f")
+            assert (await callee.receive())[0] == 68
+            await router.close()
+            # No ERROR for the call comes before the GOODBYE: it is the router that goes.
+            for peer in (callee, caller):
+                assert await peer.receive() == [6, {}, "wamp.close.system_shutdown"]
+        await router.start()
+        async with joined(router) as one:
+            await one.register("com.f")
+            assert await one.silent()

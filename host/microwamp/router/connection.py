@@ -145,11 +145,9 @@ class Connection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """The router ends: GOODBYE to a session, the end to others."""
-        session = self.session
-        if session is not None and self._state == JOINED:
+        if self.session is not None and self._state == JOINED:
             goodbye: Message = [GOODBYE, {}, "wamp.close.system_shutdown"]
             self.send(goodbye, codec.encode(goodbye))
-            self._owner.deliver(self._owner.realms[session.realm].leave(session))
         elif self._state != LEAVING:
             self._give_up("wamp.close.system_shutdown", "the router is shutting down")
             self._close()

@@ -86,6 +86,10 @@ class Router:
         self._stop_listening()
         for connection in list(self._connections):
             connection.shutdown()
+        # All have been told; nobody is left to hear what their leaving causes.
+        for realm in self.realms.values():
+            for session in list(realm.sessions.values()):
+                realm.leave(session)
         for last in (False, True):
             if not self._connections:
                 break
