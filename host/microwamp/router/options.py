@@ -106,14 +106,17 @@ def check(message: Message, session: Session, lenient: bool, transparency: bool)
     if at is None:
         return
     options = message[at]
+    if code == CANCEL and not lenient:
+        _needs(session, code, "CANCEL", "call_canceling")
     if options:
         _types(code, options)
-    if not lenient:
-        _announced(code, options, session)
-    if options.get("progress") and code == CALL:
-        _needs(session, CALL, "CALL.progress", "progressive_call_invocations")
-    if code in PAYLOAD_AT:
-        _payload(code, message, options, session, transparency)
+        if not lenient:
+            _announced(code, options, session)
+        if code == CALL and options.get("progress"):
+            _needs(session, CALL, "CALL.progress", "progressive_call_invocations")
+    start = PAYLOAD_AT.get(code)
+    if start is not None and (options or len(message) > start):
+        _payload(code, message, start, session, transparency)
 
 
 def check_continuation(message: Message) -> None:
@@ -140,7 +143,7 @@ def opaque(message: Message, start: int) -> bool:
 
 def passthru(options: Mapping[str, Any], rest: Message) -> dict[str, Any]:
     """The attributes that travel on with the payload `rest`."""
-    if "ppt_scheme" in options:
+    if options and "ppt_scheme" in options:
         return {key: options[key] for key in PASSTHRU if key in options}
     if rest and type(rest[0]) is bytes:
         return {key: options[key] for key in TRANSPARENCY if options.get(key) is not None}
@@ -185,20 +188,20 @@ def _values(name: str, key: str, value: Any) -> None:
 
 
 def _announced(code: int, options: Mapping[str, Any], session: Session) -> None:
-    if code == CANCEL:
-        _needs(session, code, "CANCEL", "call_canceling")
-    for key, feature in _FEATURES.get(code, {}).items():
-        if key in options and options[key] != _DEFAULTS.get(key, False):
+    features = _FEATURES.get(code, {})
+    for key, value in options.items():
+        feature = features.get(key)
+        if feature is not None and value != _DEFAULTS.get(key, False):
             _needs(session, code, f"{message_name(code)}.{key}", feature)
 
 
-def _payload(
-    code: int, message: Message, options: Mapping[str, Any], session: Session, transparency: bool
-) -> None:
-    name = message_name(code)
-    at = PAYLOAD_AT[code]
+def _payload(code: int, message: Message, at: int, session: Session, transparency: bool) -> None:
+    options = message[_AT[code]]
     args = message[at] if len(message) > at else []
     kwargs = message[at + 1] if len(message) > at + 1 else {}
+    if not options and type(args) is list and kwargs is not None:
+        return  # nearly always
+    name = message_name(code)
     if kwargs is None:
         raise RemoteProtocolError(f"{name}.kwargs is null, a dictionary needed")
     used = [key for key in PASSTHRU if key in options]

@@ -136,12 +136,15 @@ class Realm:
         violation of the protocol; the realm is unchanged then.
         """
         code = validate(message)
-        name = message_name(code)
         role = ROLE_OF.get(code)
         if role is None:
-            raise RemoteProtocolError(f"{name} is not what a client may send in a session")
+            raise RemoteProtocolError(
+                f"{message_name(code)} is not what a client may send in a session"
+            )
         if role not in session.features:
-            raise RemoteProtocolError(f"{name}, but HELLO did not announce the role {role}")
+            raise RemoteProtocolError(
+                f"{message_name(code)}, but HELLO did not announce the role {role}"
+            )
         if code == CALL and _continues(session, message[1]):
             options.check_continuation(message)
             return self.dealer.proceed(session, message)
@@ -153,7 +156,7 @@ class Realm:
         request = message[1]
         if request != session.next_request():
             raise RemoteProtocolError(
-                f"{name}.request is {request}, {session.next_request()} is the next"
+                f"{message_name(code)}.request is {request}, {session.next_request()} is the next"
             )
         session.requests = request
         try:
