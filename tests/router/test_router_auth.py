@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ssl
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,12 @@ def test_saslprep():
             scram.saslprep(wrong)
 
 
+def test_names_and_passwords_that_saslprep_prohibits():
+    wrong = Principal("pat", scram=Scram(password="bell\x07"))
+    with pytest.raises(ConfigurationError, match=r"principal pat: U\+0007"):
+        Directory([wrong])
+
+
 async def challenged(router: Router, **details: Any) -> tuple[Peer, list[Any]]:
     peer = await Peer.connect(router.urls[0])
     return peer, await peer.hello(**details)
@@ -192,7 +199,8 @@ async def test_scram_proves_both_sides():
 
 async def test_scram_refuses():
     async with serve(LOGINS) as router:
-        for authid, password in (("pat", "Pencil"), ("pat", ""), ("nobody", "pencil")):
+        rows = (("pat", "Pencil"), ("pat", ""), ("nobody", "pencil"), ("bell\x07", "pencil"))
+        for authid, password in rows:
             for dialect in ("wamp-scram", "scram"):
                 abort, _ = await scram_login(router, authid, password, dialect)
                 expected = [3, {"message": DENIED}, "wamp.error.authentication_denied"]
@@ -268,9 +276,21 @@ def test_a_code_is_good_for_one_login_around_its_time():
     assert right(auth.totp(key, step - 1), step)
     assert not right(auth.totp(key, step - 1), step)  # a second time
     assert right(auth.totp(key, step + 1), step)
-    assert not right(auth.totp(key, step), step)  # an older one
+    assert not right(auth.totp(key, step), step + 1)  # an older one
     assert not right("", step + 9) and not right("123", step + 9) and not right("\u0661" * 6, 1)
     assert right(auth.totp(key, step + 9), step + 9)
+
+
+def test_who_tries_codes_gets_nowhere():
+    (account,) = Directory([Principal("tim", totp=TOTP)])._accounts.values()
+    key = base64.b32decode(TOTP)
+    for step in (1000, 1001, 1005):
+        for _ in range(5):
+            assert not auth._code_is_right(account, "000000x", partial(float, step * 30))
+        # Not even the right one, until the next step.
+        good = auth.totp(key, step)
+        assert not auth._code_is_right(account, good, partial(float, step * 30 + 29))
+    assert auth._code_is_right(account, auth.totp(key, 1006), lambda: 1006 * 30)
 
 
 async def test_ticket_with_a_code():

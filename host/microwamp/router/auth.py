@@ -94,6 +94,9 @@ def wampcra(account: "Account", session: int) -> Challenge:
 # before and the one after are taken too: clocks differ, and typing takes time.
 TOTP_STEP_S = 30
 _TOTP_WINDOW = 1
+# Codes of an account that are looked at in a step. RFC 4226, section 7.3: who may try without end
+# finds one of a million in minutes; five each 30 s take years.
+_TOTP_TRIES = 5
 
 
 def totp(key: bytes, step: int) -> str:
@@ -106,6 +109,11 @@ def totp(key: bytes, step: int) -> str:
 def _code_is_right(account: "Account", code: str, clock: Callable[[], float] = time.time) -> bool:
     assert account.totp is not None
     now = int(clock()) // TOTP_STEP_S
+    if account.totp_step != now:
+        account.totp_step, account.totp_tries = now, 0
+    account.totp_tries += 1
+    if account.totp_tries > _TOTP_TRIES:
+        return False
     right = 0
     for step in range(now - _TOTP_WINDOW, now + _TOTP_WINDOW + 1):
         if hmac.compare_digest(code.encode(), totp(account.totp, max(step, 0)).encode()):

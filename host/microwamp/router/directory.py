@@ -24,7 +24,8 @@ class Account:
     """A principal with everything derived; real: it exists.
 
     cra_key, cra_extra: the key of WAMP-CRA, and what the client needs to derive it. scram_keys: by
-    dialect. totp_used: the last step whose code was used.
+    dialect. totp_used: the last step whose code was used. totp_step, totp_tries: how many codes
+    came in the last step in which any came.
     """
 
     authid: str
@@ -37,6 +38,8 @@ class Account:
     scram_keys: dict[str, scram.Keys] = field(default_factory=dict)
     public_keys: frozenset[str] = frozenset()
     totp_used: int = 0
+    totp_step: int = 0
+    totp_tries: int = 0
 
     @property
     def role(self) -> str:
