@@ -126,6 +126,10 @@ async def calls(one, two, seen):
     pending = two.call("com.example.slow")
     await asyncio.sleep(0.1)
     pending.cancel()
+    try:
+        await two.call("com.example.slow", options=CallOptions(timeout=100))
+    except ApplicationError as e:
+        seen["timeout"] = e.error
     seen["where"] = await two.call("com.example.where.here")
     try:
         await two.register(add, "com.example.add")

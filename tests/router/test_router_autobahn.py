@@ -78,6 +78,7 @@ async def test_autobahn_logs_in_calls_and_publishes():
     assert seen["octets"] is True
     assert seen["fail"] == ["com.example.error", ["text"], {"code": 7}]
     assert seen["result"] == "done" and seen["progress"] == [0, 1, 2]
+    assert seen["timeout"] == "wamp.error.timeout"
     assert seen["where"] == ["com.example.where.here", None]
     assert seen["twice"] == "wamp.error.procedure_already_exists"
     assert seen["unregistered"] == "wamp.error.no_such_procedure"

@@ -328,3 +328,19 @@ async def test_events_of_one_publisher_stay_in_order():
         for i in range(500):
             await one.send(16, one.next(), {}, "com.a", [i])
         assert [(await two.receive())[4][0] for _ in range(500)] == list(range(500))
+
+
+async def test_a_realm_may_refuse_to_disclose():
+    realm = RealmConfig(REALM, anonymous="anonymous", disclose_me=False)
+    async with serve(realm) as router, joined(router) as one, joined(router) as two:
+        await one.subscribe("com.t")
+        await one.register("com.f")
+        options = {"disclose_me": True}
+        refused = "wamp.error.option_disallowed.disclose_me"
+        answer = await two.request(16, {**options, "acknowledge": True}, "com.t")
+        assert answer[:5] == [8, 16, two._request, {}, refused]
+        assert (await two.request(48, options, "com.f"))[4] == refused
+        await two.send(16, two.next(), options, "com.t")
+        assert await two.silent() and await one.silent()
+        await two.send(16, two.next(), {"disclose_me": False}, "com.t")
+        assert (await one.receive())[3] == {}

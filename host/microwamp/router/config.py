@@ -171,10 +171,11 @@ class RealmConfig:
     """A realm: who may join it and in which role.
 
     anonymous: the role of clients that do not log in, None to refuse them. disclose: tell callees
-    and subscribers who called or published even where the client did not ask for it. trust: the
-    trust levels, 0 where nothing is said. history: whose events are kept. payload_transparency:
-    also take opaque payloads in crossbar's form (`enc_*`). lenient: a client may use features
-    that it did not announce, but where the specification itself calls that a violation.
+    and subscribers who called or published even where the client did not ask for it. disclose_me:
+    clients may ask for it. trust: the trust levels, 0 where nothing is said. history: whose events
+    are kept. payload_transparency: also take opaque payloads in crossbar's form (`enc_*`).
+    lenient: a client may use features that it did not announce, but where the specification itself
+    calls that a violation.
     """
 
     name: str = "devices"
@@ -182,6 +183,7 @@ class RealmConfig:
     principals: tuple[Principal, ...] = ()
     roles: tuple[Role, ...] = ()
     disclose: bool = False
+    disclose_me: bool = True
     trust: tuple[Trust, ...] = ()
     history: tuple[Kept, ...] = ()
     payload_transparency: bool = False

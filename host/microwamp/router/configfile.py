@@ -71,6 +71,7 @@ _REALM: _Keys = {
     "name": str,
     "anonymous": (str, bool),
     "disclose": bool,
+    "disclose_me": bool,
     "payload_transparency": bool,
     "lenient": bool,
     "principal": [dict],

@@ -204,6 +204,15 @@ class Realm:
                     ApplicationError.NOT_AUTHORIZED,
                     f"the role {session.authrole[:40]} may not {action} {uri[:80]}",
                 )
+        if (
+            code in (PUBLISH, CALL)
+            and message[2].get("disclose_me")
+            and not self.config.disclose_me
+        ):
+            raise ApplicationError(
+                "wamp.error.option_disallowed.disclose_me",
+                f"realm {self.config.name} does not disclose who calls or publishes",
+            )
         if code == PUBLISH:
             return self.broker.publish(session, message, octets)
         if code == CALL:
