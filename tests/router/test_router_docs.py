@@ -7,10 +7,11 @@ from pathlib import Path
 
 from test_router_timeouts import Timers
 
-from microwamp.router import RealmConfig
+from microwamp.router import RealmConfig, options
 from microwamp.router.configfile import parse
 from microwamp.router.meta import ADMINISTRATION
 from microwamp.router.realm import Realm
+from wamp import messages
 
 TEXT = (Path(__file__).parents[2] / "docs" / "router.md").read_text()
 (FILE,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
@@ -45,3 +46,9 @@ def test_the_file_is_one():
 def test_all_of_administration_is_named():
     for procedure in ADMINISTRATION:
         assert procedure in TEXT or f"`{procedure.removeprefix('wamp.session.')}`" in TEXT
+
+
+def test_no_option_of_the_core_goes_unchecked():
+    ours = {*options.PASSTHRU, *options.TRANSPARENCY}
+    for code, known in messages.OPTIONS.items():
+        assert set(known) <= ours.union(options._TYPES[code]), code
