@@ -346,7 +346,9 @@ class Broker:
             trust or 0,
             octets,
         )
-        self._counters["events of a history forgotten"] += subscription.history.add(entry)
+        forgotten = subscription.history.add(entry)
+        if forgotten:
+            self._counters["events of a history forgotten"] += forgotten
 
     def _retain(self, topic: str, retained: _Retained) -> None:
         before = self._retained.pop(topic, None)
