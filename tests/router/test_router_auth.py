@@ -83,7 +83,7 @@ LOGINS = RealmConfig(
         Principal("carol", secret="password", salt="salt123"),
         Principal("dora", secret="s", totp=TOTP, factors=("wampcra", "ticket")),
         Principal(
-            "dave", scram=Scram(password="pw"), ticket="t", factors=("wamp-scram", "ticket")
+            "dave", scram=Scram(password="pw"), ticket="t", factors=("ticket", "wamp-scram")
         ),
     ),
 )
@@ -339,7 +339,7 @@ async def test_two_factors_one_after_the_other():
             assert await peer.aborted("wamp.error.authentication_denied") == DENIED
 
 
-async def test_the_proof_of_a_first_factor_comes_with_the_welcome():
+async def test_the_proof_of_a_second_factor_comes_with_the_welcome():
     nonce = base64.b64encode(bytes(16)).decode()
     async with serve(LOGINS) as router:
         peer, challenge = await challenged(
@@ -349,12 +349,14 @@ async def test_the_proof_of_a_first_factor_comes_with_the_welcome():
             authextra={"nonce": nonce},
         )
         async with peer:
+            assert challenge == [4, "ticket", {}]
+            await peer.send(5, "t", {})
+            challenge = await peer.receive()
+            assert challenge[:2] == [4, "wamp-scram"]
             signature, verifier = proof("pw", "wamp-scram", "dave", nonce, challenge[2])
             await peer.send(5, signature, {"nonce": challenge[2]["nonce"]})
-            assert (await peer.receive())[:2] == [4, "ticket"]
-            await peer.send(5, "t", {})
             welcome = await peer.receive()
-            assert welcome[2]["authmethod"] == "wamp-scram"
+            assert welcome[2]["authmethod"] == "ticket"
             assert welcome[2]["authextra"] == {"verifier": "v=" + verifier}
 
 

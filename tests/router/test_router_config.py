@@ -266,7 +266,7 @@ lenient = true
 authid = "alice"
 role = "operator"
 totp = "JBSWY3DPEHPK3PXP"
-factors = ["wamp-scram", "ticket"]
+factors = ["ticket", "wamp-scram"]
 [realm.principal.scram]
 password = "pencil"
 kdf = "argon2id13"
@@ -297,7 +297,7 @@ def test_a_file_with_all_that_realms_can_do():
     assert realm.trust == (Trust(2, "com.", "operator"),)
     assert realm.history == (Kept("com.example.", "prefix", 7, 5000),)
     (alice,) = realm.principals
-    assert alice.factors == ("wamp-scram", "ticket")
+    assert alice.factors == ("ticket", "wamp-scram")
     assert alice.scram == Scram("pencil", "argon2id13", 2, 64)
     for before, after, words in (
         ("level = 2", 'level = "2"', r"realm\[0\].trust\[0\].level"),
@@ -306,7 +306,7 @@ def test_a_file_with_all_that_realms_can_do():
         ('uri = "com.example."\nmatch', "match", r"history\[0\].uri is missing"),
         ("memory = 64", "mem = 64", r"unknown key realm\[0\].principal\[0\].scram.mem"),
         ("iterations = 2", "iterations = 2.5", r"scram.iterations is 2.5"),
-        ('"ticket"]', "5]", r"factors\[1\] is 5"),
+        ('"wamp-scram"]', "5]", r"factors\[1\] is 5"),
         ("lenient = true", 'lenient = "hush"', r"realm\[0\].lenient"),
     ):
         assert before in EVERYTHING

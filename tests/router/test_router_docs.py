@@ -40,7 +40,7 @@ def test_the_features_are_those_of_the_welcome():
 def test_the_file_is_one():
     (realm,) = parse(FILE).realms
     assert realm.anonymous == "guest" and len(realm.principals) == 2 and len(realm.roles) == 2
-    assert realm.principals[1].factors == ("wamp-scram", "ticket")
+    assert realm.principals[1].factors == ("ticket", "wamp-scram")
 
 
 def test_all_of_administration_is_named():

@@ -12,7 +12,7 @@
     authid = "alice"
     role = "operator"
     totp = "<base32>"
-    factors = ["wamp-scram", "ticket"]   # both, in this order
+    factors = ["ticket", "wamp-scram"]   # both, in this order
     [realm.principal.scram]
     password = "..."
     kdf = "argon2id13"

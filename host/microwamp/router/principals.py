@@ -93,7 +93,8 @@ class Principal:
     6238), this is its secret in base32. secret: the shared secret of WAMP-CRA, as the user types
     it; with `salt` the key is derived from it (`iterations`, `keylen`). scram: see Scram.
     public_keys: Ed25519 keys for cryptosign, 64 hex digits each. factors: methods that must all be
-    passed, one after the other; without them any one will do.
+    passed, one after the other; without them any one will do. SCRAM goes last: its proof of the
+    router comes with WELCOME, and careful clients tell nothing more before it.
     """
 
     authid: str
