@@ -1,0 +1,1 @@
+"""The WAMP messages as typed objects."""
