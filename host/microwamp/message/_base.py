@@ -120,7 +120,7 @@ class Message:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name}={_brief(value)}" for name, value in self._said().items())
+        said = ", ".join(f"{name}={brief(value)}" for name, value in self._said().items())
         return f"{type(self).__name__}({said})"
 
     def _check(self) -> None:
@@ -219,7 +219,7 @@ class MessageWithAppPayload(PayloadMessage):
         return message
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
     """A value in a repr: whole if it is short."""
     if isinstance(value, bytes) and len(value) > 32:
         return f"<{len(value)} octets>"

@@ -1,0 +1,353 @@
+"""The transport a session runs over, with the codes of WAMP's TransportChannel enumerations."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..exception import LocalProtocolError, RemoteProtocolError
+from ..message._check import BOOL, DICT, STR, Kind, is_dict, unfit
+from ._record import Record
+
+_INT: Kind = (lambda value: type(value) is int, "an integer")
+# TLS channel bindings (RFC 5929, RFC 9266).
+_BINDINGS = ("tls-unique", "tls-unique-for-telnet", "tls-server-end-point", "tls-exporter")
+# The channel id is a hash of 32 octets, whatever the TLS version.
+_CHANNEL_ID_LENGTH = 32
+_HEX = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def _is_channel_id(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        kind in _BINDINGS and isinstance(octets, bytes) and len(octets) == _CHANNEL_ID_LENGTH
+        for kind, octets in value.items()
+    )
+
+
+def _is_extensions(value: Any) -> bool:
+    # Strings by the reference; crossbar has a dictionary of parameters for each.
+    return isinstance(value, list) and all(isinstance(item, str | dict) for item in value)
+
+
+def _code(names: dict[int, str]) -> Kind:
+    words = ", ".join(f"{code} ({name})" for code, name in names.items())
+    return lambda value: type(value) is int and value in names, "one of " + words
+
+
+class TransportDetails(Record):
+    """What carries a session. Fields are None where they are not known.
+
+    channel_type, channel_framing, channel_serializer: the constants below.
+    """
+
+    CHANNEL_TYPE_NONE = 0
+    CHANNEL_TYPE_FUNCTION = 1
+    CHANNEL_TYPE_MEMORY = 2
+    CHANNEL_TYPE_SERIAL = 3
+    CHANNEL_TYPE_TCP = 4
+    CHANNEL_TYPE_TLS = 5
+
+    CHANNEL_FRAMING_NONE = 0
+    CHANNEL_FRAMING_NATIVE = 1
+    CHANNEL_FRAMING_WEBSOCKET = 2
+    CHANNEL_FRAMING_RAWSOCKET = 3
+
+    CHANNEL_SERIALIZER_NONE = 0
+    CHANNEL_SERIALIZER_JSON = 1
+    CHANNEL_SERIALIZER_MSGPACK = 2
+    CHANNEL_SERIALIZER_CBOR = 3
+    CHANNEL_SERIALIZER_UBJSON = 4
+    CHANNEL_SERIALIZER_OPAQUE = 5
+    CHANNEL_SERIALIZER_FLATBUFFERS = 6
+    CHANNEL_SERIALIZER_FLEXBUFFERS = 7
+
+    CHANNEL_TYPE_TO_STR = dict(enumerate(("null", "function", "memory", "serial", "tcp", "tls")))
+    CHANNEL_FRAMING_TO_STR = dict(enumerate(("null", "native", "websocket", "rawsocket")))
+    CHANNEL_SERIALIZER_TO_STR = dict(
+        enumerate(
+            ("null", "json", "msgpack", "cbor", "ubjson", "opaque", "flatbuffers", "flexbuffers")
+        )
+    )
+    CHANNEL_TYPE_FROM_STR = {name: code for code, name in CHANNEL_TYPE_TO_STR.items()}
+    CHANNEL_FRAMING_FROM_STR = {name: code for code, name in CHANNEL_FRAMING_TO_STR.items()}
+    CHANNEL_SERIALIZER_FROM_STR = {name: code for code, name in CHANNEL_SERIALIZER_TO_STR.items()}
+
+    FIELDS = {
+        "channel_type": _code(CHANNEL_TYPE_TO_STR),
+        "channel_framing": _code(CHANNEL_FRAMING_TO_STR),
+        "channel_serializer": _code(CHANNEL_SERIALIZER_TO_STR),
+        "own": STR,
+        "peer": STR,
+        "is_server": BOOL,
+        "own_pid": _INT,
+        "own_tid": _INT,
+        "own_fd": _INT,
+        "is_secure": BOOL,
+        "channel_id": (_is_channel_id, "TLS channel bindings, each with 32 octets"),
+        "peer_cert": DICT,
+        "websocket_protocol": STR,
+        "websocket_extensions_in_use": (_is_extensions, "a list of strings"),
+        "http_headers_received": DICT,
+        "http_headers_sent": DICT,
+        "http_cbtid": STR,
+    }
+
+    def __init__(
+        self,
+        channel_type: int | None = None,
+        channel_framing: int | None = None,
+        channel_serializer: int | None = None,
+        own: str | None = None,
+        peer: str | None = None,
+        is_server: bool | None = None,
+        own_pid: int | None = None,
+        own_tid: int | None = None,
+        own_fd: int | None = None,
+        is_secure: bool | None = None,
+        channel_id: dict[str, bytes] | None = None,
+        peer_cert: dict[str, Any] | None = None,
+        websocket_protocol: str | None = None,
+        websocket_extensions_in_use: list[str] | None = None,
+        http_headers_received: dict[str, Any] | None = None,
+        http_headers_sent: dict[str, Any] | None = None,
+        http_cbtid: str | None = None,
+    ) -> None:
+        self._values: dict[str, Any] = {}
+        self._set(
+            channel_type=channel_type,
+            channel_framing=channel_framing,
+            channel_serializer=channel_serializer,
+            own=own,
+            peer=peer,
+            is_server=is_server,
+            own_pid=own_pid,
+            own_tid=own_tid,
+            own_fd=own_fd,
+            is_secure=is_secure,
+            channel_id=channel_id,
+            peer_cert=peer_cert,
+            websocket_protocol=websocket_protocol,
+            websocket_extensions_in_use=websocket_extensions_in_use,
+            http_headers_received=http_headers_received,
+            http_headers_sent=http_headers_sent,
+            http_cbtid=http_cbtid,
+        )
+
+    def _put(self, name: str, value: Any) -> None:
+        self._fit(name, value)
+        self._values[name] = value
+
+    @staticmethod
+    def parse(data: dict[str, Any]) -> TransportDetails:
+        """From the dictionary that `marshal` makes; other keys are ignored.
+
+        Channel ids may be octets or 64 hexadecimal digits. ProtocolError names the key that does
+        not fit.
+        """
+        name = "TransportDetails"
+        if not is_dict(data):
+            raise unfit(name, "data", data, "a dictionary with string keys")
+        found = {key: data[key] for key in TransportDetails.FIELDS if data.get(key) is not None}
+        for key, codes in (
+            ("channel_type", TransportDetails.CHANNEL_TYPE_FROM_STR),
+            ("channel_framing", TransportDetails.CHANNEL_FRAMING_FROM_STR),
+            ("channel_serializer", TransportDetails.CHANNEL_SERIALIZER_FROM_STR),
+        ):
+            if key in found:
+                if not isinstance(found[key], str) or found[key] not in codes:
+                    raise unfit(name, key, found[key], "one of " + ", ".join(codes))
+                found[key] = codes[found[key]]
+        if isinstance(found.get("channel_id"), dict):
+            found["channel_id"] = {
+                kind: bytes.fromhex(octets)
+                if isinstance(octets, str) and _HEX.fullmatch(octets)
+                else octets
+                for kind, octets in found["channel_id"].items()
+            }
+        try:
+            return TransportDetails(**found)
+        except LocalProtocolError as error:
+            raise RemoteProtocolError(str(error)) from None
+
+    def marshal(self) -> dict[str, Any]:
+        """All fields as a dictionary: names instead of codes, None for what is not known."""
+        values = dict(self._values)
+        for key, names in (
+            ("channel_type", self.CHANNEL_TYPE_TO_STR),
+            ("channel_framing", self.CHANNEL_FRAMING_TO_STR),
+            ("channel_serializer", self.CHANNEL_SERIALIZER_TO_STR),
+        ):
+            if values[key] is not None:
+                values[key] = names[values[key]]
+        return values
+
+    @property
+    def channel_typeid(self) -> str:
+        """Type, framing and serializer in a word, such as `serial-rawsocket-cbor`.
+
+        What is not known is `null`; for a FUNCTION channel, which needs neither framing nor
+        serializer, it is `native`.
+        """
+        unset = "native" if self.channel_type == self.CHANNEL_TYPE_FUNCTION else "null"
+        framing = self.CHANNEL_FRAMING_TO_STR[self.channel_framing or 0]
+        serializer = self.CHANNEL_SERIALIZER_TO_STR[self.channel_serializer or 0]
+        return "-".join(
+            (
+                self.CHANNEL_TYPE_TO_STR[self.channel_type or 0],
+                framing if self.channel_framing else unset,
+                serializer if self.channel_serializer else unset,
+            )
+        )
+
+    @property
+    def channel_type(self) -> int | None:
+        """What the octets travel on, CHANNEL_TYPE_..."""
+        return self._values["channel_type"]  # type: ignore[no-any-return]
+
+    @channel_type.setter
+    def channel_type(self, value: int | None) -> None:
+        self._put("channel_type", value)
+
+    @property
+    def channel_framing(self) -> int | None:
+        """How messages are told apart, CHANNEL_FRAMING_..."""
+        return self._values["channel_framing"]  # type: ignore[no-any-return]
+
+    @channel_framing.setter
+    def channel_framing(self, value: int | None) -> None:
+        self._put("channel_framing", value)
+
+    @property
+    def channel_serializer(self) -> int | None:
+        """How messages are serialized, CHANNEL_SERIALIZER_..."""
+        return self._values["channel_serializer"]  # type: ignore[no-any-return]
+
+    @channel_serializer.setter
+    def channel_serializer(self, value: int | None) -> None:
+        self._put("channel_serializer", value)
+
+    @property
+    def own(self) -> str | None:
+        """URL or address of this end, such as `rs://unix:/tmp/wamp.sock`."""
+        return self._values["own"]  # type: ignore[no-any-return]
+
+    @own.setter
+    def own(self, value: str | None) -> None:
+        self._put("own", value)
+
+    @property
+    def peer(self) -> str | None:
+        """Address of the other end, such as `tcp4:127.0.0.1:8080`."""
+        return self._values["peer"]  # type: ignore[no-any-return]
+
+    @peer.setter
+    def peer(self, value: str | None) -> None:
+        self._put("peer", value)
+
+    @property
+    def is_server(self) -> bool | None:
+        """Whether this end accepted the connection."""
+        return self._values["is_server"]  # type: ignore[no-any-return]
+
+    @is_server.setter
+    def is_server(self, value: bool | None) -> None:
+        self._put("is_server", value)
+
+    @property
+    def own_pid(self) -> int | None:
+        """Process id of this end."""
+        return self._values["own_pid"]  # type: ignore[no-any-return]
+
+    @own_pid.setter
+    def own_pid(self, value: int | None) -> None:
+        self._put("own_pid", value)
+
+    @property
+    def own_tid(self) -> int | None:
+        """Native thread id of this end."""
+        return self._values["own_tid"]  # type: ignore[no-any-return]
+
+    @own_tid.setter
+    def own_tid(self, value: int | None) -> None:
+        self._put("own_tid", value)
+
+    @property
+    def own_fd(self) -> int | None:
+        """File descriptor of this end."""
+        return self._values["own_fd"]  # type: ignore[no-any-return]
+
+    @own_fd.setter
+    def own_fd(self, value: int | None) -> None:
+        self._put("own_fd", value)
+
+    @property
+    def is_secure(self) -> bool | None:
+        """Whether the transport encrypts (TLS)."""
+        return self._values["is_secure"]  # type: ignore[no-any-return]
+
+    @is_secure.setter
+    def is_secure(self, value: bool | None) -> None:
+        self._put("is_secure", value)
+
+    @property
+    def channel_id(self) -> dict[str, bytes] | None:
+        """TLS channel bindings: name to 32 octets."""
+        return self._values["channel_id"]  # type: ignore[no-any-return]
+
+    @channel_id.setter
+    def channel_id(self, value: dict[str, bytes] | None) -> None:
+        self._put("channel_id", value)
+
+    @property
+    def peer_cert(self) -> dict[str, Any] | None:
+        """Certificate of the other end, as `ssl` gives it."""
+        return self._values["peer_cert"]  # type: ignore[no-any-return]
+
+    @peer_cert.setter
+    def peer_cert(self, value: dict[str, Any] | None) -> None:
+        self._put("peer_cert", value)
+
+    @property
+    def websocket_protocol(self) -> str | None:
+        """WebSocket subprotocol, such as `wamp.2.cbor`."""
+        return self._values["websocket_protocol"]  # type: ignore[no-any-return]
+
+    @websocket_protocol.setter
+    def websocket_protocol(self, value: str | None) -> None:
+        self._put("websocket_protocol", value)
+
+    @property
+    def websocket_extensions_in_use(self) -> list[str] | None:
+        """WebSocket extensions, such as `permessage-deflate`."""
+        return self._values["websocket_extensions_in_use"]  # type: ignore[no-any-return]
+
+    @websocket_extensions_in_use.setter
+    def websocket_extensions_in_use(self, value: list[str] | None) -> None:
+        self._put("websocket_extensions_in_use", value)
+
+    @property
+    def http_headers_received(self) -> dict[str, Any] | None:
+        """HTTP headers of the opening handshake, received."""
+        return self._values["http_headers_received"]  # type: ignore[no-any-return]
+
+    @http_headers_received.setter
+    def http_headers_received(self, value: dict[str, Any] | None) -> None:
+        self._put("http_headers_received", value)
+
+    @property
+    def http_headers_sent(self) -> dict[str, Any] | None:
+        """HTTP headers of the opening handshake, sent."""
+        return self._values["http_headers_sent"]  # type: ignore[no-any-return]
+
+    @http_headers_sent.setter
+    def http_headers_sent(self, value: dict[str, Any] | None) -> None:
+        self._put("http_headers_sent", value)
+
+    @property
+    def http_cbtid(self) -> str | None:
+        """Tracking cookie of the HTTP connection."""
+        return self._values["http_cbtid"]  # type: ignore[no-any-return]
+
+    @http_cbtid.setter
+    def http_cbtid(self, value: str | None) -> None:
+        self._put("http_cbtid", value)
