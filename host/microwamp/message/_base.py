@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from ..exception import LocalProtocolError, RemoteProtocolError
 from ._check import Keys, Kind, is_uri, misuse, unfit
-from ._passthru import KINDS, Form, on_wire, settle
+from ._passthru import KINDS, Form, on_wire, scheme_on_wire, settle
 from ._uri import CUSTOM, fits_uri, matches, shown
 
 
@@ -198,6 +198,8 @@ class MessageWithAppPayload(PayloadMessage):
         payload: Any = self.payload
         if isinstance(payload, bytearray | memoryview):
             self.payload = bytes(payload)
+        if self.ppt_scheme is not None:
+            self.ppt_scheme = scheme_on_wire(self.ppt_scheme)
         self._check()
         settle(self._NAME, self.__dict__)
 

@@ -94,8 +94,8 @@ def enc_from_ppt(
 
 def _translate(found: dict[str, Any], form: Form) -> dict[str, str | None]:
     """The attributes of the other form, from those of `form`."""
-    values = [found.get(name) for name in NAMES[form]]
-    return ppt_from_enc(*values) if form == "enc" else enc_from_ppt(*values)  # type: ignore[arg-type]
+    values: list[Any] = [found.get(name) for name in NAMES[form]]
+    return ppt_from_enc(*values) if form == "enc" else enc_from_ppt(*values)
 
 
 def complete(name: str, where: str, found: dict[str, Any]) -> None:
@@ -136,6 +136,11 @@ def complete(name: str, where: str, found: dict[str, Any]) -> None:
     found.update(_translate(found, form))
 
 
+def scheme_on_wire(scheme: Any) -> Any:
+    """A scheme as it stands on the wire: the names of the enumeration for x_... are replaced."""
+    return _SCHEME_WORDS.get(scheme, scheme) if isinstance(scheme, str) else scheme
+
+
 def settle(name: str, given: dict[str, Any]) -> None:
     """Bring the attributes of a message of our own in order; `given` is changed in place.
 
@@ -143,8 +148,6 @@ def settle(name: str, given: dict[str, Any]) -> None:
     arguments, scheme wamp (its encryption is not specified).
     """
     scheme = given.get("ppt_scheme")
-    if scheme in _SCHEME_WORDS:
-        scheme = given["ppt_scheme"] = _SCHEME_WORDS[scheme]
     algo = given.get("enc_algo")
     if scheme == "wamp":
         raise LocalProtocolError(

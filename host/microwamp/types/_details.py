@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..message._check import ANY, BOOL, DICT, HOPS, ID, OCTETS, STR, URI, Kind, misuse
-from ..message._passthru import KINDS, Form, settle
+from ..message._passthru import KINDS, Form, scheme_on_wire, settle
 from ..request import Registration, Subscription
 from ._record import Record
 
@@ -259,10 +259,9 @@ class EncodedPayload(Record):
             enc_algo=enc_algo,
             enc_serializer=enc_serializer,
             enc_key=enc_key,
+            ppt_scheme=scheme_on_wire(ppt_scheme),
             ppt_serializer=ppt_serializer,
             ppt_cipher=ppt_cipher,
             ppt_keyid=ppt_keyid,
         )
-        self.ppt_scheme = ppt_scheme
         settle("EncodedPayload", self.__dict__)
-        self._fit("ppt_scheme", self.ppt_scheme)
