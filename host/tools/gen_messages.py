@@ -230,7 +230,9 @@ def annotations(row: Row) -> Iterator[str]:
         if option.kind.endswith("roles"):
             yield f"    {option.name}: {type_of(option.kind)}"
         elif option.name not in INHERITED:
-            yield f"    {option.name}: {optional(option.kind)} = None"
+            default = f'"{option.default}"' if option.default else None
+            of = type_of(option.kind) if default else optional(option.kind)
+            yield f"    {option.name}: {of} = {default}"
     if is_welcome(row):
         yield "    custom: dict[str, Any] | None = None"
 

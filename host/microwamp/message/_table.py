@@ -33,7 +33,8 @@ class Option(NamedTuple):
     """A key of the options or details dictionary.
 
     key: on the wire. name: of the attribute and constructor keyword. beyond: not in the API
-    reference, so its keyword comes after the reference's.
+    reference, so its keyword comes after the reference's. default: of the attribute, what the
+    specification says that absence means.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Option(NamedTuple):
     kind: str
     doc: str
     beyond: bool = False
+    default: str | None = None
 
 
 class Row(NamedTuple):
@@ -109,7 +111,9 @@ _RESULT_PROGRESS = _same("progress", "bool", "Not the last result of this call."
 _CALL_PROGRESS = _same("progress", "bool", "Not the last part of this call.", True)
 _DISCLOSE_ME = _same("disclose_me", "bool", "Tell the receiver who sends this.", True)
 _TRUSTLEVEL = _same("trustlevel", "count", "Trust level that the router assigned.", True)
-_MATCH = _same("match", "match", "How the URI matches: exact, prefix or wildcard.")
+_MATCH = Option(
+    "match", "match", "match", "How the URI matches: exact, prefix or wildcard.", default="exact"
+)
 _MATCHES = (
     ("MATCH_EXACT", "exact"),
     ("MATCH_PREFIX", "prefix"),
@@ -365,7 +369,13 @@ ROWS = (
         (_REQUEST, _OPTIONS, Element("procedure", "pattern", True, "Procedure, or pattern.")),
         (
             _MATCH,
-            _same("invoke", "invoke", "Which of several callees is invoked."),
+            Option(
+                "invoke",
+                "invoke",
+                "invoke",
+                "Which of several callees is invoked.",
+                default="single",
+            ),
             _same("concurrency", "positive", "Invocations that may run at a time."),
             _same("force_reregister", "bool", "Whether earlier registrations are taken over."),
             _FORWARD_FOR,

@@ -91,8 +91,8 @@ class Register(Message):
 
     request: int
     procedure: str
-    match: str | None = None
-    invoke: str | None = None
+    match: str = "exact"
+    invoke: str = "single"
     concurrency: int | None = None
     force_reregister: bool | None = None
     forward_for: list[dict[str, Any]] | None = None

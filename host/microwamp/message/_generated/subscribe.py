@@ -66,7 +66,7 @@ class Subscribe(Message):
 
     request: int
     topic: str
-    match: str | None = None
+    match: str = "exact"
     get_retained: bool | None = None
     forward_for: list[dict[str, Any]] | None = None
 
