@@ -204,7 +204,10 @@ def tables(row: Row) -> Iterator[str]:
         wire = [f'"{o.name}": "{o.key}"' for o in sent]
         yield from entries("_WIRE: ClassVar[dict[str, str]]", wire, "{}")
     kinds = [f'"{e.name}": {constant(e.kind)}' for e in row.elements if e.name not in HOLDERS]
-    kinds += [f'"{o.name}": {constant(o.kind)}' for o in row.options if "roles" not in o.kind]
+    own = {"ppt_scheme": "OWN_SCHEME"}
+    for option in row.options:
+        if not option.kind.endswith("roles"):
+            kinds.append(f'"{option.name}": {own.get(option.name, constant(option.kind))}')
     kinds += ['"payload": OCTETS'] * row.passthru + ['"custom": DICT'] * is_welcome(row)
     kinds += ['"unknown": DICT'] * bool(held)
     yield from entries("_KINDS: ClassVar[dict[str, Kind]]", kinds, "{}")
@@ -240,7 +243,8 @@ def annotations(row: Row) -> Iterator[str]:
 def constructor(row: Row) -> Iterator[str]:
     yield from signature(row)
     yield '        """LocalProtocolError names the parameter that does not fit."""'
-    yield "        super().__init__(from_fbs)"
+    yield "        if from_fbs is not None:"
+    yield "            super().__init__(from_fbs)"
     required = {e.name: e for e in values(row)}
     for name in parameters(row):
         if name == "from_fbs":
@@ -258,7 +262,10 @@ def constructor(row: Row) -> Iterator[str]:
         else:
             yield f"        if {name} is not None:"
             yield f"            self.{name} = {name}"
-    yield f"        self.{'_settle' if row.passthru else '_check'}()"
+    yield "        self._check()"
+    if row.passthru:
+        yield "        if not PASSING.isdisjoint(self.__dict__):"
+        yield "            self._settle()"
     for element in values(row):
         if element.kind == "pattern":
             where = f'{row.name}, "{element.name}", self.{element.name}'
@@ -401,15 +408,12 @@ def imports(row: Row, body: str) -> Iterator[str]:
         yield "from ...role import RoleFeatures"
     helpers = ("check_pattern", "misshapen", "read_arguments", "read_options", "take_custom")
     yield from import_from(".._base", ["FlatBuffersTable", base_of(row), *used(*helpers)])
-    kinds = {constant(part.kind) for part in row.elements + row.options} | {
-        "DICT",
-        "OCTETS",
-        "STR",
-    }
+    kinds = {constant(part.kind) for part in row.elements + row.options}
+    kinds |= {"DICT", "OCTETS", "OWN_SCHEME", "STR"}
     names = used(*sorted(kinds, key=str.lower)) + used("Keys", "Kind", "misuse", "unfit")
     yield from import_from(".._check", names)
     if used("complete"):
-        yield "from .._passthru import complete"
+        yield "from .._passthru import PASSING, complete"
     roles = used("CLIENT", "ROUTER", "own_roles", "read_roles", "roles_on_wire")
     if roles:
         yield from import_from(".._roles", roles)

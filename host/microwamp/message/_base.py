@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from ..exception import LocalProtocolError, RemoteProtocolError
 from ._check import Keys, Kind, is_uri, misuse, unfit
-from ._passthru import KINDS, Form, on_wire, scheme_on_wire, settle
+from ._passthru import KINDS, Form, on_wire, settle
 from ._uri import CUSTOM, fits_uri, matches, shown
 
 
@@ -194,13 +194,9 @@ class MessageWithAppPayload(PayloadMessage):
         return self
 
     def _settle(self) -> None:
-        """Check what the constructor was given, and fill in the other names of the passthru."""
-        payload: Any = self.payload
-        if isinstance(payload, bytearray | memoryview):
-            self.payload = bytes(payload)
-        if self.ppt_scheme is not None:
-            self.ppt_scheme = scheme_on_wire(self.ppt_scheme)
-        self._check()
+        """Check how what the constructor was given fits together; fill in the passthru's names."""
+        if self.payload is not None:
+            self.payload = bytes(self.payload)
         settle(self._NAME, self.__dict__)
 
     def _options(self) -> dict[str, Any]:

@@ -113,13 +113,15 @@ def is_args(value: Any) -> bool:
 
 
 def is_octets(value: Any) -> bool:
-    return isinstance(value, bytes)
+    return isinstance(value, bytes | bytearray | memoryview)
 
 
 def is_scheme(value: Any) -> bool:
-    return isinstance(value, str) and (
-        value in ("wamp", "mqtt", "xbr") or matches(CUSTOM_SCHEME, value)
-    )
+    return isinstance(value, str) and (value in _SCHEMES or matches(CUSTOM_SCHEME, value))
+
+
+def is_own_scheme(value: Any) -> bool:
+    return is_scheme(value) or (isinstance(value, str) and value in SCHEME_WORDS)
 
 
 def is_ppt_serializer(value: Any) -> bool:
@@ -132,6 +134,8 @@ def is_cipher(value: Any) -> bool:
 
 _PPT_SERIALIZERS = ("native", *ENC_SERIALIZERS, "opaque", "flexbuffers")
 _SCHEMES = ("wamp", "mqtt", "xbr")
+# Names of the enumeration (FlatBuffers) that users may give for what stands on the wire.
+SCHEME_WORDS = {"cryptobox": "x_cryptobox", "opaque": "x_opaque"}
 _PPT_CIPHERS = ("xsalsa20poly1305", "aes256gcm")
 
 
@@ -179,6 +183,7 @@ ENCODING_OR_NULL = _or_null(
     (is_valid_enc_serializer, "one of " + ", ".join(ENC_SERIALIZERS) + " or x_...")
 )
 SCHEME_OR_NULL = _or_null((is_scheme, "one of wamp, mqtt, xbr or x_..."))
+OWN_SCHEME: Kind = (is_own_scheme, "one of cryptobox, mqtt, xbr, opaque or x_...")
 PPTSER_OR_NULL = _or_null(
     (is_ppt_serializer, "one of " + ", ".join(_PPT_SERIALIZERS) + " or x_...")
 )

@@ -17,6 +17,7 @@ from ._check import (
     ENCODING_OR_NULL,
     PPTSER_OR_NULL,
     SCHEME_OR_NULL,
+    SCHEME_WORDS,
     STR_OR_NULL,
     Kind,
     unfit,
@@ -36,13 +37,13 @@ KINDS: dict[str, Kind] = {
 }
 ENC = ("enc_algo", "enc_key", "enc_serializer")
 PPT = ("ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid")
+# Attributes that make it necessary to look at how they fit together.
+PASSING = frozenset(("payload", *ENC, *PPT))
 NAMES = {"enc": ENC, "ppt": PPT}
 
 # The cipher of WAMP-cryptobox, which enc_* does not name (NaCl crypto_box).
 _CRYPTOBOX_CIPHER = "xsalsa20poly1305"
 _CRYPTOBOX = {"enc_algo": "cryptobox", "ppt_scheme": "x_cryptobox"}
-# Words of the enumerations (FlatBuffers) that stand for these on the wire.
-_SCHEME_WORDS = {"cryptobox": "x_cryptobox", "opaque": "x_opaque"}
 # Payload serializers that enc_serializer has no word for.
 _SERIALIZER_WORDS = {"opaque": "x_opaque", "flexbuffers": "x_flexbuffers"}
 _SERIALIZER_BACK = {word: name for name, word in _SERIALIZER_WORDS.items()}
@@ -136,18 +137,15 @@ def complete(name: str, where: str, found: dict[str, Any]) -> None:
     found.update(_translate(found, form))
 
 
-def scheme_on_wire(scheme: Any) -> Any:
-    """A scheme as it stands on the wire: the names of the enumeration for x_... are replaced."""
-    return _SCHEME_WORDS.get(scheme, scheme) if isinstance(scheme, str) else scheme
-
-
 def settle(name: str, given: dict[str, Any]) -> None:
     """Bring the attributes of a message of our own in order; `given` is changed in place.
 
-    Raises LocalProtocolError: values that contradict each other, a scheme without payload or with
-    arguments, scheme wamp (its encryption is not specified).
+    Each fits for itself. Raises LocalProtocolError: values that contradict each other, a scheme
+    without payload or with arguments, scheme wamp (its encryption is not specified).
     """
     scheme = given.get("ppt_scheme")
+    if scheme in SCHEME_WORDS:
+        scheme = given["ppt_scheme"] = SCHEME_WORDS[scheme]
     algo = given.get("enc_algo")
     if scheme == "wamp":
         raise LocalProtocolError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..message._check import ANY, BOOL, DICT, HOPS, ID, OCTETS, STR, URI, Kind, misuse
-from ..message._passthru import KINDS, Form, scheme_on_wire, settle
+from ..message._check import ANY, BOOL, DICT, HOPS, ID, OCTETS, OWN_SCHEME, STR, URI, Kind, misuse
+from ..message._passthru import KINDS, Form, settle
 from ..request import Registration, Subscription
 from ._record import Record
 
@@ -228,7 +228,7 @@ class EncodedPayload(Record):
     in messages (microwamp.message). passthru: which were given, "enc" or "ppt".
     """
 
-    FIELDS = {"payload": OCTETS, **KINDS}
+    FIELDS = {"payload": OCTETS, **KINDS, "ppt_scheme": OWN_SCHEME}
 
     def __init__(
         self,
@@ -259,9 +259,10 @@ class EncodedPayload(Record):
             enc_algo=enc_algo,
             enc_serializer=enc_serializer,
             enc_key=enc_key,
-            ppt_scheme=scheme_on_wire(ppt_scheme),
+            ppt_scheme=ppt_scheme,
             ppt_serializer=ppt_serializer,
             ppt_cipher=ppt_cipher,
             ppt_keyid=ppt_keyid,
         )
+        self.payload = bytes(self.payload)
         settle("EncodedPayload", self.__dict__)

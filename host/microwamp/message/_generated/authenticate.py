@@ -46,7 +46,8 @@ class Authenticate(Message):
         from_fbs: FlatBuffersTable | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.signature = signature
         self.extra = {} if extra is None else extra
         self._check()

@@ -23,8 +23,8 @@ from .._check import (
     ID,
     KWARGS,
     OCTETS,
+    OWN_SCHEME,
     PPTSER_OR_NULL,
-    SCHEME_OR_NULL,
     STR,
     STR_OR_NULL,
     URI,
@@ -32,7 +32,7 @@ from .._check import (
     Kind,
     unfit,
 )
-from .._passthru import complete
+from .._passthru import PASSING, complete
 from .._uri import ID_MAX
 
 
@@ -119,7 +119,7 @@ class Call(MessageWithAppPayload):
         "caller_authid": STR,
         "caller_authrole": STR,
         "forward_for": HOPS,
-        "ppt_scheme": SCHEME_OR_NULL,
+        "ppt_scheme": OWN_SCHEME,
         "ppt_serializer": PPTSER_OR_NULL,
         "ppt_cipher": CIPHER_OR_NULL,
         "ppt_keyid": STR_OR_NULL,
@@ -193,7 +193,8 @@ class Call(MessageWithAppPayload):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.request = request
         self.procedure = procedure
         if args is not None:
@@ -236,7 +237,9 @@ class Call(MessageWithAppPayload):
             self.disclose_me = disclose_me
         if unknown is not None:
             self.unknown = unknown
-        self._settle()
+        self._check()
+        if not PASSING.isdisjoint(self.__dict__):
+            self._settle()
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Call:

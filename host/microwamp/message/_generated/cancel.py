@@ -68,7 +68,8 @@ class Cancel(Message):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.request = request
         if mode is not None:
             self.mode = mode

@@ -22,8 +22,8 @@ from .._check import (
     ID,
     KWARGS,
     OCTETS,
+    OWN_SCHEME,
     PPTSER_OR_NULL,
-    SCHEME_OR_NULL,
     STR,
     STR_OR_NULL,
     URI,
@@ -31,7 +31,7 @@ from .._check import (
     Kind,
     unfit,
 )
-from .._passthru import complete
+from .._passthru import PASSING, complete
 from .._uri import ID_MAX
 
 
@@ -103,7 +103,7 @@ class Error(MessageWithAppPayload):
         "callee_authid": STR,
         "callee_authrole": STR,
         "forward_for": HOPS,
-        "ppt_scheme": SCHEME_OR_NULL,
+        "ppt_scheme": OWN_SCHEME,
         "ppt_serializer": PPTSER_OR_NULL,
         "ppt_cipher": CIPHER_OR_NULL,
         "ppt_keyid": STR_OR_NULL,
@@ -163,7 +163,8 @@ class Error(MessageWithAppPayload):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.request_type = request_type
         self.request = request
         self.error = error
@@ -197,7 +198,9 @@ class Error(MessageWithAppPayload):
             self.ppt_keyid = ppt_keyid
         if unknown is not None:
             self.unknown = unknown
-        self._settle()
+        self._check()
+        if not PASSING.isdisjoint(self.__dict__):
+            self._settle()
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Error:

@@ -37,7 +37,8 @@ class EventReceived(Message):
         from_fbs: FlatBuffersTable | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.publication = publication
         self._check()
 

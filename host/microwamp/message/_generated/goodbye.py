@@ -77,7 +77,8 @@ class Goodbye(PayloadMessage):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.reason = reason
         if message is not None:
             self.message = message

@@ -114,7 +114,8 @@ class Hello(Message):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.realm = realm
         self.roles = own_roles(self._NAME, roles, CLIENT)
         if authmethods is not None:

@@ -23,8 +23,8 @@ from .._check import (
     IDS,
     KWARGS,
     OCTETS,
+    OWN_SCHEME,
     PPTSER_OR_NULL,
-    SCHEME_OR_NULL,
     STR,
     STR_OR_NULL,
     STRS,
@@ -33,7 +33,7 @@ from .._check import (
     Kind,
     unfit,
 )
-from .._passthru import complete
+from .._passthru import PASSING, complete
 from .._uri import ID_MAX
 
 
@@ -133,7 +133,7 @@ class Publish(MessageWithAppPayload):
         "enc_key": STR_OR_NULL,
         "enc_serializer": ENCODING_OR_NULL,
         "forward_for": HOPS,
-        "ppt_scheme": SCHEME_OR_NULL,
+        "ppt_scheme": OWN_SCHEME,
         "ppt_serializer": PPTSER_OR_NULL,
         "ppt_cipher": CIPHER_OR_NULL,
         "ppt_keyid": STR_OR_NULL,
@@ -215,7 +215,8 @@ class Publish(MessageWithAppPayload):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         if request is not None or from_fbs is None:
             self.__dict__["request"] = request
         if topic is not None or from_fbs is None:
@@ -266,7 +267,9 @@ class Publish(MessageWithAppPayload):
             self.disclose_me = disclose_me
         if unknown is not None:
             self.unknown = unknown
-        self._settle()
+        self._check()
+        if not PASSING.isdisjoint(self.__dict__):
+            self._settle()
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Publish:

@@ -81,7 +81,8 @@ class Subscribe(Message):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.request = request
         self.topic = topic
         if match is not None:

@@ -47,7 +47,8 @@ class Subscribed(Message):
         from_fbs: FlatBuffersTable | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.request = request
         self.subscription = subscription
         self._check()

@@ -65,7 +65,8 @@ class Unsubscribe(Message):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.request = request
         self.subscription = subscription
         if forward_for is not None:

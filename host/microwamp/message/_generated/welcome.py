@@ -134,7 +134,8 @@ class Welcome(Message):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.session = session
         self.roles = own_roles(self._NAME, roles, ROUTER)
         if realm is not None:

@@ -22,15 +22,15 @@ from .._check import (
     ID,
     KWARGS,
     OCTETS,
+    OWN_SCHEME,
     PPTSER_OR_NULL,
-    SCHEME_OR_NULL,
     STR,
     STR_OR_NULL,
     Keys,
     Kind,
     unfit,
 )
-from .._passthru import complete
+from .._passthru import PASSING, complete
 from .._uri import ID_MAX
 
 
@@ -100,7 +100,7 @@ class Yield(MessageWithAppPayload):
         "callee_authid": STR,
         "callee_authrole": STR,
         "forward_for": HOPS,
-        "ppt_scheme": SCHEME_OR_NULL,
+        "ppt_scheme": OWN_SCHEME,
         "ppt_serializer": PPTSER_OR_NULL,
         "ppt_cipher": CIPHER_OR_NULL,
         "ppt_keyid": STR_OR_NULL,
@@ -157,7 +157,8 @@ class Yield(MessageWithAppPayload):
         unknown: dict[str, Any] | None = None,
     ) -> None:
         """LocalProtocolError names the parameter that does not fit."""
-        super().__init__(from_fbs)
+        if from_fbs is not None:
+            super().__init__(from_fbs)
         self.request = request
         if args is not None:
             self.args = args
@@ -191,7 +192,9 @@ class Yield(MessageWithAppPayload):
             self.ppt_keyid = ppt_keyid
         if unknown is not None:
             self.unknown = unknown
-        self._settle()
+        self._check()
+        if not PASSING.isdisjoint(self.__dict__):
+            self._settle()
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Yield:
