@@ -27,7 +27,7 @@ def read_roles(name: str, roles: Any, names: tuple[str, ...]) -> dict[str, RoleF
         if not is_dict(features):
             raise unfit(name, f"{where}.{role}", details, "a dictionary (with features in it)")
         try:
-            found[role] = ROLE_NAME_TO_CLASS[role](**features)
+            found[role] = ROLE_NAME_TO_CLASS[role].parse(features)
         except LocalProtocolError as error:
             raise unfit(name, f"{where}.{error}", None, "true or false") from None
         if len(details) > 1 or (details and "features" not in details):

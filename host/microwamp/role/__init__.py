@@ -1,5 +1,7 @@
 """Roles of WAMP peers and the features they announce (WAMP advanced profile)."""
 
+from typing import Any
+
 from ._base import RoleFeatures
 from ._generated import (
     RoleBrokerFeatures,
@@ -30,10 +32,11 @@ ROLE_NAME_TO_CLASS: dict[str, type[RoleFeatures]] = {
     "caller": RoleCallerFeatures,
     "callee": RoleCalleeFeatures,
 }
+# What the core's session announces in HELLO; made when it is asked for.
+DEFAULT_CLIENT_ROLES: dict[str, RoleFeatures]
 
 
-def __getattr__(name: str) -> object:
-    """DEFAULT_CLIENT_ROLES, made when asked for: what the core's session announces in HELLO."""
+def __getattr__(name: str) -> Any:
     if name == "DEFAULT_CLIENT_ROLES":
         from wamp.messages import roles
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 from ..exception import LocalProtocolError
 
@@ -10,33 +11,47 @@ from ..exception import LocalProtocolError
 class RoleFeatures:
     """The features of one role: attributes that are True, False or None (not announced).
 
-    others: keys beside `features` in the dictionary of the role, as received.
+    unknown: features that this library does not know. others: keys beside `features` in the
+    dictionary of the role. Both are kept as they were received.
     """
 
     ROLE: ClassVar[str] = ""
+    unknown: dict[str, Any] | None = None
     others: dict[str, Any] | None = None
 
     def __init__(self, **features: Any) -> None:
-        """Features by name, also ones that are not known; those known are booleans.
-
-        LocalProtocolError: a known feature that is no boolean; its text begins `role.feature`.
-        """
-        for name, value in features.items():
-            if value is None:
-                continue
-            if name.startswith("_") or name in ("others", "marshal", "ROLE"):
-                raise LocalProtocolError(f"{self.ROLE}.{name}: not the name of a feature")
-            if name in self._known() and not isinstance(value, bool):
-                raise LocalProtocolError(f"{self.ROLE}.{name}: {value!r:.40}, not a boolean")
-            setattr(self, name, value)
+        """Features by name. LocalProtocolError: a known one that is no boolean."""
+        self._take(features)
 
     @classmethod
-    def _known(cls) -> dict[str, Any]:
-        return cls.__annotations__
+    def parse(cls, features: Mapping[str, Any]) -> Self:
+        """From the dictionary of features in HELLO or WELCOME, whatever the keys are.
+
+        LocalProtocolError as from the constructor; its text begins `role.feature`.
+        """
+        made = cls.__new__(cls)
+        made._take(features)
+        return made
+
+    def _take(self, features: Mapping[str, Any]) -> None:
+        known = type(self).__annotations__
+        for name, value in features.items():
+            if name not in known or type(self) is RoleFeatures:
+                self.unknown = {**(self.unknown or {}), name: value}
+            elif isinstance(value, bool):
+                setattr(self, name, value)
+            elif value is not None:
+                raise LocalProtocolError(f"{self.ROLE}.{name}: {value!r:.40}, not a boolean")
 
     def marshal(self) -> dict[str, Any]:
         """The dictionary of this role as it stands in HELLO or WELCOME."""
-        features = {name: value for name, value in self.__dict__.items() if name != "others"}
+        known = type(self).__annotations__
+        features = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name in known and name not in ("unknown", "others") and value is not None
+        }
+        features.update(self.unknown or {})
         return {**({"features": features} if features else {}), **(self.others or {})}
 
     def __eq__(self, other: object) -> bool:

@@ -212,23 +212,20 @@ class SessionDetails(Record):
         resumable: bool | None = None,
         resume_token: str | None = None,
     ) -> None:
-        values = dict(
-            realm=realm,
-            session=session,
-            authid=authid,
-            authrole=authrole,
-            authmethod=authmethod,
-            authprovider=authprovider,
-            authextra=authextra,
-            serializer=serializer,
-            transport=transport,
-            resumed=resumed,
-            resumable=resumable,
-            resume_token=resume_token,
-        )
-        for name, value in values.items():
-            self._fit(name, value)
-        self._values: dict[str, Any] = values
+        self._realm = realm
+        self._session = session
+        self._authid = authid
+        self._authrole = authrole
+        self._authmethod = authmethod
+        self._authprovider = authprovider
+        self._authextra = authextra
+        self._serializer = serializer
+        self._transport = transport
+        self._resumed = resumed
+        self._resumable = resumable
+        self._resume_token = resume_token
+        for name in self.FIELDS:
+            self._fit(name, getattr(self, name))
 
     @staticmethod
     def parse(data: dict[str, Any]) -> SessionDetails:
@@ -248,65 +245,67 @@ class SessionDetails(Record):
 
     def marshal(self) -> dict[str, Any]:
         """All fields as a dictionary; None for those that are not known."""
-        transport = self.transport
-        return {**self._values, "transport": transport.marshal() if transport else None}
+        values = {name: getattr(self, name) for name in self.FIELDS}
+        if self.transport is not None:
+            values["transport"] = self.transport.marshal()
+        return values
 
     @property
     def realm(self) -> str | None:
         """Realm that is joined."""
-        return self._values["realm"]  # type: ignore[no-any-return]
+        return self._realm
 
     @property
     def session(self) -> int | None:
         """Session id."""
-        return self._values["session"]  # type: ignore[no-any-return]
+        return self._session
 
     @property
     def authid(self) -> str | None:
         """Authid the session is joined as."""
-        return self._values["authid"]  # type: ignore[no-any-return]
+        return self._authid
 
     @property
     def authrole(self) -> str | None:
         """Authrole the session is joined as."""
-        return self._values["authrole"]  # type: ignore[no-any-return]
+        return self._authrole
 
     @property
     def authmethod(self) -> str | None:
         """Authentication method that was used."""
-        return self._values["authmethod"]  # type: ignore[no-any-return]
+        return self._authmethod
 
     @property
     def authprovider(self) -> str | None:
         """Who authenticated."""
-        return self._values["authprovider"]  # type: ignore[no-any-return]
+        return self._authprovider
 
     @property
     def authextra(self) -> dict[str, Any] | None:
         """What the authentication method added."""
-        return self._values["authextra"]  # type: ignore[no-any-return]
+        return self._authextra
 
     @property
     def serializer(self) -> str | None:
         """Serializer of the session, such as `cbor` or `json.batched`."""
-        return self._values["serializer"]  # type: ignore[no-any-return]
+        return self._serializer
 
     @property
     def transport(self) -> TransportDetails | None:
         """The transport it runs over."""
-        return self._values["transport"]  # type: ignore[no-any-return]
+        return self._transport
 
     @property
     def resumed(self) -> bool | None:
         """Whether it is a resumed one."""
-        return self._values["resumed"]  # type: ignore[no-any-return]
+        return self._resumed
 
     @property
     def resumable(self) -> bool | None:
         """Whether it can be resumed."""
-        return self._values["resumable"]  # type: ignore[no-any-return]
+        return self._resumable
 
     @property
     def resume_token(self) -> str | None:
         """Token to resume it with."""
-        return self._values["resume_token"]  # type: ignore[no-any-return]
+        return self._resume_token
