@@ -30,7 +30,9 @@ def test_features_of_a_role(name: str) -> None:
             assert made.marshal() == {"features": {feature: value}}
         values: list[Any] = [0, 1, "true", [], {}]
         for wrong in values:
-            with pytest.raises(LocalProtocolError, match=rf"^{name}\.{feature}: .* not a boolean"):
+            with pytest.raises(
+                LocalProtocolError, match=rf"^{name}\.{feature}: .* true or false expected"
+            ):
                 klass(**{feature: wrong})
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+from .._text import shown
 from ..exception import LocalProtocolError, RemoteProtocolError
 from ._check import Keys, Kind, is_uri, misuse, unfit
 from ._passthru import KINDS, Form, on_wire, settle
-from ._uri import CUSTOM, fits_uri, matches, shown
+from ._uri import CUSTOM, fits_uri, matches
 
 
 class FlatBuffersTable:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from .._text import shown
 from ..exception import LocalProtocolError, RemoteProtocolError
 from ._uri import (
     CUSTOM_SCHEME,
@@ -18,7 +19,6 @@ from ._uri import (
     is_valid_enc_algo,
     is_valid_enc_serializer,
     matches,
-    shown,
 )
 
 Kind: TypeAlias = tuple[Callable[[Any], bool], str]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
+from .._text import shown
 from ..exception import LocalProtocolError, RemoteProtocolError
 from ._check import (
     ALGO_OR_NULL,
@@ -22,7 +23,7 @@ from ._check import (
     Kind,
     unfit,
 )
-from ._uri import is_valid_enc_algo, shown
+from ._uri import is_valid_enc_algo
 
 Form: TypeAlias = Literal["enc", "ppt"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..exception import LocalProtocolError, ProtocolError
+from ..exception import LocalProtocolError, ProtocolError, RemoteProtocolError
 from ..role import ROLE_NAME_TO_CLASS, RoleFeatures
 from ._check import is_dict, misuse, unfit
 
@@ -29,7 +29,7 @@ def read_roles(name: str, roles: Any, names: tuple[str, ...]) -> dict[str, RoleF
         try:
             found[role] = ROLE_NAME_TO_CLASS[role].parse(features)
         except LocalProtocolError as error:
-            raise unfit(name, f"{where}.{error}", None, "true or false") from None
+            raise RemoteProtocolError(f"{name}.{where}.{error}") from None
         if len(details) > 1 or (details and "features" not in details):
             found[role].others = {k: v for k, v in details.items() if k != "features"}
     return found

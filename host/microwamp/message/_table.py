@@ -1,9 +1,9 @@
 """The host's table of WAMP messages: type and meaning of every element and option.
 
-Numbers, element layout and option names belong to the core's table (`wamp.messages`), which
-`_core.py` brings in; a test holds one against the other. The classes in this package are generated
-from here (host/tools/gen_messages.py), and the FlatBuffers schema has its slots under the same
-names. Nothing here is needed at run time by those who only use messages.
+Numbers, element layout and option names are those of the core's table (`wamp.messages`);
+tests/conformance/test_message_tables.py holds one against the other. The classes in this package
+are generated from here (host/tools/gen_messages.py), and the FlatBuffers schema has its slots
+under the same names. Nothing here is needed at run time by those who only use messages.
 
 Kinds of values, each with its check in `_check.py`:
 id (1 to 2^53), id0 (0 too), uri (loose), pattern (loose; empty components as `match` allows),

@@ -10,6 +10,7 @@ import re
 from functools import cache
 from typing import Any, Literal, overload
 
+from .._text import shown
 from ..exception import InvalidUriError, ProtocolError
 
 # Identifiers are integers in [1, 2^53] (WAMP basic profile, IDs).
@@ -54,24 +55,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def matches(pattern: str, value: str) -> bool:
     """Whether the whole of a string is described by a pattern of this module."""
     return _compiled(pattern).fullmatch(value) is not None
-
-
-def shown(value: Any) -> str:
-    """A value of a peer as it appears in an error message: short, whatever it is."""
-    if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:57] + "...")
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"{len(value)} octets"
-    if value is None or isinstance(value, bool | float):
-        return repr(value)
-    if isinstance(value, int):
-        bits = value.bit_length()
-        return repr(value) if bits < 128 else f"an integer of {bits} bits"
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
-    if isinstance(value, dict):
-        return f"a dictionary of {len(value)}"
-    return f"a {type(value).__name__}"
 
 
 def fits_uri(value: Any, empty: str = "", strict: bool = False) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from .._text import shown
 from ..exception import LocalProtocolError
 
 
@@ -35,13 +36,18 @@ class RoleFeatures:
 
     def _take(self, features: Mapping[str, Any]) -> None:
         known = type(self).__annotations__
+        unknown = {}
         for name, value in features.items():
             if name not in known or type(self) is RoleFeatures:
-                self.unknown = {**(self.unknown or {}), name: value}
+                unknown[name] = value
             elif isinstance(value, bool):
                 setattr(self, name, value)
             elif value is not None:
-                raise LocalProtocolError(f"{self.ROLE}.{name}: {value!r:.40}, not a boolean")
+                raise LocalProtocolError(
+                    f"{self.ROLE}.{name}: {shown(value)} found, true or false expected"
+                )
+        if unknown:
+            self.unknown = unknown
 
     def marshal(self) -> dict[str, Any]:
         """The dictionary of this role as it stands in HELLO or WELCOME."""
