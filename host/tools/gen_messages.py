@@ -358,9 +358,10 @@ def marshaller(row: Row) -> Iterator[str]:
     parts = [str(row.code)]
     options = "self._options()"
     if any(o.name == "roles" for o in row.options):
-        options = '{"roles": roles_on_wire(self.roles), **self._options()}'
+        options = '**self._options(), "roles": roles_on_wire(self.roles)'
         if is_welcome(row):
-            options = options.replace("}", ", **(self.custom or {})}")
+            options = "**(self.custom or {}), " + options
+        options = f"{{{options}}}"
     for element in row.elements:
         if element is held:
             if element.required:

@@ -262,6 +262,9 @@ def test_unknown_keys_survive(row: Row) -> None:
 def test_unknown_keys_do_not_replace_known_ones() -> None:
     publish = message.Publish(1, "a.b", acknowledge=True, unknown={"acknowledge": 5, "x": 1})
     assert publish.marshal() == [16, 1, {"acknowledge": True, "x": 1}, "a.b"]
+    taken = {"roles": 5, "authid": 5}
+    welcome = message.Welcome(1, {"broker": {}}, authid="joe", custom=taken, unknown=taken)
+    assert welcome.marshal() == [2, 1, {"roles": {"broker": {}}, "authid": "joe"}]
 
 
 @covers("message.Welcome")

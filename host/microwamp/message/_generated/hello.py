@@ -164,4 +164,4 @@ class Hello(Message):
 
     def marshal(self) -> list[Any]:
         """The message as the list that a serializer makes octets of."""
-        return [1, self.realm, {"roles": roles_on_wire(self.roles), **self._options()}]
+        return [1, self.realm, {**self._options(), "roles": roles_on_wire(self.roles)}]

@@ -190,5 +190,5 @@ class Welcome(Message):
         return [
             2,
             self.session,
-            {"roles": roles_on_wire(self.roles), **self._options(), **(self.custom or {})},
+            {**(self.custom or {}), **self._options(), "roles": roles_on_wire(self.roles)},
         ]
