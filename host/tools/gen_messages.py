@@ -237,7 +237,7 @@ def annotations(row: Row) -> Iterator[str]:
             of = type_of(option.kind) if default else optional(option.kind)
             yield f"    {option.name}: {of} = {default}"
     if is_welcome(row):
-        yield "    custom: dict[str, Any] | None = None"
+        yield "    custom: dict[str, Any]"
 
 
 def constructor(row: Row) -> Iterator[str]:
@@ -256,6 +256,8 @@ def constructor(row: Row) -> Iterator[str]:
         elif name in required:
             yield f"        if {name} is not None or from_fbs is None:"
             yield f'            self.__dict__["{name}"] = {name}'
+        elif name == "custom":
+            yield "        self.custom = {} if custom is None else custom"
         elif name == "roles":
             group = roles_of(row)
             yield f"        self.roles = own_roles(self._NAME, roles, {group})"
@@ -360,7 +362,7 @@ def marshaller(row: Row) -> Iterator[str]:
     if any(o.name == "roles" for o in row.options):
         options = '**self._options(), "roles": roles_on_wire(self.roles)'
         if is_welcome(row):
-            options = "**(self.custom or {}), " + options
+            options = "**self.custom, " + options
         options = f"{{{options}}}"
     for element in row.elements:
         if element is held:

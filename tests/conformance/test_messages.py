@@ -269,6 +269,7 @@ def test_unknown_keys_do_not_replace_known_ones() -> None:
 
 @covers("message.Welcome")
 def test_what_the_router_defined_for_itself_is_custom() -> None:
+    least_welcome: list[Any] = [2, 1, {"roles": {"broker": {}}}]
     wmsg: list[Any] = [
         2,
         1,
@@ -278,6 +279,8 @@ def test_what_the_router_defined_for_itself_is_custom() -> None:
     assert welcome.custom == {"x_cb_node": "n", "x_": 1}
     assert welcome.unknown == {"other": 2}
     assert welcome.authid is None
+    assert message.Welcome.parse(least_welcome).custom == {}
+    assert message.Welcome(1, {"broker": {}}).custom == {}
     del wmsg[2]["authid"]
     assert welcome.marshal() == wmsg
     assert message.Welcome(1, {"broker": {}}, custom={"x_a": 1}).marshal() == [

@@ -106,7 +106,7 @@ class Message:
         """What the message says: attributes that are set, in the order of the constructor."""
         found = self.__dict__
         said = {name: found[name] for name in self._ORDER if found.get(name) is not None}
-        for name in ("args", "kwargs", "unknown"):
+        for name in ("args", "kwargs", "custom", "unknown"):
             if not said.get(name, True):
                 del said[name]
         if "args" in said:
@@ -140,6 +140,9 @@ class Message:
         for name, value in found.items():
             if name in wire and value is not None:
                 options[wire[name]] = value
+        form = found.get("passthru")
+        if form is not None:
+            options.update(on_wire(found, form))
         return options
 
 
@@ -199,12 +202,6 @@ class MessageWithAppPayload(PayloadMessage):
         if self.payload is not None:
             self.payload = bytes(self.payload)
         settle(self._NAME, self.__dict__)
-
-    def _options(self) -> dict[str, Any]:
-        options = super()._options()
-        if self.passthru is not None:
-            options.update(on_wire(self.__dict__, self.passthru))
-        return options
 
     def _append_payload(self, message: list[Any]) -> list[Any]:
         # Written out, not by super(): this is on the path of every message.
@@ -321,10 +318,7 @@ def check_pattern(klass: type[Message], where: str, value: Any, match: Any, own:
 
 def take_custom(found: dict[str, Any]) -> None:
     """Move what a router defined for itself (`x_...`) from `unknown` to `custom`."""
-    unknown = found.get("unknown")
-    if unknown:
-        custom = {key: unknown.pop(key) for key in list(unknown) if matches(CUSTOM, key)}
-        if custom:
-            found["custom"] = custom
-        if not unknown:
-            del found["unknown"]
+    unknown = found.get("unknown", {})
+    found["custom"] = {key: unknown.pop(key) for key in list(unknown) if matches(CUSTOM, key)}
+    if not unknown:
+        found.pop("unknown", None)

@@ -113,7 +113,7 @@ class Welcome(Message):
     resumable: bool | None = None
     resume_token: str | None = None
     agent: str | None = None
-    custom: dict[str, Any] | None = None
+    custom: dict[str, Any]
 
     def __init__(
         self,
@@ -156,8 +156,7 @@ class Welcome(Message):
             self.resumable = resumable
         if resume_token is not None:
             self.resume_token = resume_token
-        if custom is not None:
-            self.custom = custom
+        self.custom = {} if custom is None else custom
         if agent is not None:
             self.agent = agent
         if unknown is not None:
@@ -190,5 +189,5 @@ class Welcome(Message):
         return [
             2,
             self.session,
-            {**(self.custom or {}), **self._options(), "roles": roles_on_wire(self.roles)},
+            {**self.custom, **self._options(), "roles": roles_on_wire(self.roles)},
         ]
