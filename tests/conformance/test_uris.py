@@ -40,6 +40,8 @@ URIS = {
     "com\t.x": set(),
     "com.\u2003x": set(),
     "com.\u00a0x": set(),
+    "com.x\ud800": set(),
+    "\udfff": set(),
     "com#x": set(),
     "#": set(),
 }

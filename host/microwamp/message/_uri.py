@@ -16,12 +16,12 @@ from ..exception import InvalidUriError, ProtocolError
 # Identifiers are integers in [1, 2^53] (WAMP basic profile, IDs).
 ID_MAX = 1 << 53
 
-# (strict, components that may be empty) to the pattern. Compiled when needed: that is most of what
-# importing this module would cost.
+# (strict, components that may be empty) to the pattern. Half a surrogate pair is no character: it
+# cannot be sent. Compiled when needed: that is most of what importing this module would cost.
 _PATTERNS = {
-    (False, ""): r"([^\s.#]+\.)*[^\s.#]+",
-    (False, "any"): r"[^\s#]*",
-    (False, "last"): r"([^\s.#]+\.)*[^\s.#]*",
+    (False, ""): r"([^\s.#\ud800-\udfff]+\.)*[^\s.#\ud800-\udfff]+",
+    (False, "any"): r"[^\s#\ud800-\udfff]*",
+    (False, "last"): r"([^\s.#\ud800-\udfff]+\.)*[^\s.#\ud800-\udfff]*",
     (True, ""): r"([0-9a-z_]+\.)*[0-9a-z_]+",
     (True, "any"): r"[0-9a-z_.]*",
     (True, "last"): r"([0-9a-z_]+\.)*[0-9a-z_]*",
