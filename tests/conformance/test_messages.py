@@ -234,6 +234,7 @@ def test_what_enc_names_cannot_say() -> None:
     assert message.enc_from_ppt("x_own", None, "aes256gcm") == nothing
     assert message.enc_from_ppt("x_cryptobox", None, "aes256gcm") == nothing
     assert message.enc_from_ppt("x_a") == nothing  # crossbar needs two characters
+    assert message.enc_from_ppt("x_own", "x_a") == nothing
     assert message.enc_from_ppt("mqtt", "native")["enc_serializer"] is None
 
 
@@ -418,6 +419,11 @@ def test_repr_says_what_is_set_and_stays_short() -> None:
     big = message.Publish(1, "a.b", args=["x" * 10**6] * 40, kwargs={"k": b"x" * 10**6})
     assert len(repr(big)) < 1000
     assert "octets" in repr(message.Publish(1, "a.b", payload=bytes(1000)))
+    endless: list[Any] = []
+    for _ in range(100_000):
+        endless = [endless]
+    for odd in (endless, [10**5000]):
+        assert repr(message.Publish(1, "a.b", args=odd)).endswith("args=<a list of 1>)")
 
 
 class Counting:

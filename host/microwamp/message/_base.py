@@ -32,7 +32,7 @@ class Message:
 
     # What generated classes fill in: name in errors; positional elements; fewest and most of them
     # with the code; wire key to attribute and kind; attribute to wire key; attribute to kind;
-    # the element that is a dictionary of options.
+    # the element that is a dictionary of options; attributes that are compared and shown.
     _NAME: ClassVar[str] = "MESSAGE"
     _ELEMENTS: ClassVar[tuple[str, ...]] = ()
     _LEAST: ClassVar[int] = 1
@@ -66,12 +66,9 @@ class Message:
         if type(wmsg) is not list or not wmsg:
             raise RemoteProtocolError(f"message: {shown(wmsg)} found, a list with a code expected")
         code = wmsg[0]
-        try:
-            if type(code) is int:
-                return MESSAGE_TYPE_MAP[code].parse(wmsg)
-        except KeyError:
-            pass
-        raise RemoteProtocolError(f"message: code {shown(code)} found, a known one expected")
+        if type(code) is not int or code not in MESSAGE_TYPE_MAP:
+            raise RemoteProtocolError(f"message: code {shown(code)} found, a known one expected")
+        return MESSAGE_TYPE_MAP[code].parse(wmsg)
 
     def marshal(self) -> list[Any]:
         """The message as the list that a serializer makes octets of."""
@@ -221,7 +218,10 @@ def brief(value: Any) -> str:
         return f"<{len(value)} octets>"
     if isinstance(value, list | dict) and len(value) > 16:
         return f"<{shown(value)}>"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # lists in lists without end; numbers of 4300 digits
+        return f"<{shown(value)}>"
     return text if len(text) <= 400 else text[:397] + "..."
 
 

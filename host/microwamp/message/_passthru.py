@@ -23,7 +23,7 @@ from ._check import (
     Kind,
     unfit,
 )
-from ._uri import is_valid_enc_algo
+from ._uri import is_valid_enc_algo, is_valid_enc_serializer
 
 Form: TypeAlias = Literal["enc", "ppt"]
 
@@ -87,11 +87,10 @@ def enc_from_ppt(
         serializer = None
     if cryptobox and serializer is None:
         serializer = "json"
-    return {
-        "enc_algo": algo,
-        "enc_key": ppt_keyid,
-        "enc_serializer": _SERIALIZER_WORDS.get(serializer or "", serializer),
-    }
+    serializer = _SERIALIZER_WORDS.get(serializer or "", serializer)
+    if serializer is not None and not is_valid_enc_serializer(serializer):
+        return dict.fromkeys(ENC)
+    return {"enc_algo": algo, "enc_key": ppt_keyid, "enc_serializer": serializer}
 
 
 def _translate(found: dict[str, Any], form: Form) -> dict[str, str | None]:
