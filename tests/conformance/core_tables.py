@@ -1,6 +1,6 @@
 """The core's table of messages, for the comparison with the host's: only this file knows it."""
 
-from wamp.messages import FEATURES, LAYOUT, OPTIONS
+from wamp.messages import FEATURES, LAYOUT, OPTIONS, roles
 
 __all__ = [
     "FEATURES",
@@ -10,6 +10,7 @@ __all__ = [
     "LAYOUT",
     "NAMES",
     "OPTIONS",
+    "roles",
 ]
 
 # What the host calls differently: the API's names.

@@ -3,13 +3,13 @@
 import inspect
 from typing import Any
 
+import core_tables
 import pytest
 
 from microwamp import role as _role
 from microwamp.exception import LocalProtocolError
 from microwamp.message import Hello, Welcome
 from microwamp.message._table import FEATURES
-from wamp import messages
 
 # Values of wrong types are given on purpose.
 role: Any = _role
@@ -80,7 +80,7 @@ def test_the_rest_of_a_roles_dictionary_survives() -> None:
 
 def test_the_default_is_what_the_core_announces() -> None:
     default = role.DEFAULT_CLIENT_ROLES
-    assert {name: features.marshal() for name, features in default.items()} == messages.roles()
-    assert Hello("realm1", default).marshal() == [1, "realm1", {"roles": messages.roles()}]
+    assert {name: features.marshal() for name, features in default.items()} == core_tables.roles()
+    assert Hello("realm1", default).marshal() == [1, "realm1", {"roles": core_tables.roles()}]
     with pytest.raises(AttributeError, match="NOTHING"):
         role.NOTHING  # noqa: B018
