@@ -27,7 +27,9 @@ EDGE = {
     "_posixport": "serial ports of CPython",
     "client": "asyncio, time-outs, reconnecting",
     "handlers": "the client's tasks for handlers",
-    "keys": "reads key files",
+    "keyfile": "reads key files",
+    "keys": "makes and writes key files",
+    "logins": "logins that need randomness or a clock",
     "declarations": "what a client declares, asyncio events",
     "requests": "the client's pending requests, asyncio events",
     "serial": "the link on a serial port",
@@ -46,7 +48,8 @@ PURE = {
 }
 # The bridge can log in for nobody: nothing that makes a signature or reads a key comes into it.
 KEYS = re.compile(
-    r"(wamp|microwamp)\.(auth|keys|ed25519|sha512|kdf|cryptosign|cryptobox)\b|nacl\b|argon2\b"
+    r"(wamp|microwamp)\.(auth\w*|key\w+|logins|ed25519|sha512|kdf|cryptosign|cryptobox)\b"
+    r"|nacl\b|argon2\b"
 )
 # What MicroPython does not have.
 NOT_ON_THE_BOARD = {"abc", "contextlib", "dataclasses", "enum", "functools", "inspect", "typing"}

@@ -10,8 +10,11 @@ _WHERE = {
     "Result": "requests",
     "Anonymous": "auth",
     "Ticket": "auth",
-    "CRA": "auth",
-    "Cryptosign": "keys.cryptosign",  # from a key file; auth.Cryptosign is the one from octets
+    "CRA": "authcra",
+    "Cryptosign": "keyfile.cryptosign",  # from a file; authcryptosign.Cryptosign: from octets
+    "Scram": "logins.scram",
+    "CrossbarScram": "logins.crossbar_scram",
+    "TOTP": "logins.totp",
     "Error": "errors",
     "ConfigurationError": "errors",
     "ProtocolError": "errors",

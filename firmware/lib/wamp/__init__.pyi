@@ -1,9 +1,12 @@
+from collections.abc import Sequence
 from os import PathLike
 
-from . import auth as _auth
-from .auth import CRA as CRA
+from . import authcryptosign as _authcryptosign
+from . import authscram as _authscram
+from . import authtotp as _authtotp
 from .auth import Anonymous as Anonymous
 from .auth import Ticket as Ticket
+from .authcra import CRA as CRA
 from .client import Client as Client
 from .declarations import Declaration as Declaration
 from .errors import ApplicationError as ApplicationError
@@ -22,5 +25,16 @@ from .requests import Result as Result
 
 __version__: str
 
-# keys.cryptosign: the login with the key in a file.
-def Cryptosign(path: str | PathLike[str], authid: str | None = None) -> _auth.Cryptosign: ...
+# keyfile.cryptosign: the login with the key in a file.
+def Cryptosign(
+    path: str | PathLike[str],
+    authid: str | None = None,
+    router: str | Sequence[str] | None = None,
+) -> _authcryptosign.Cryptosign: ...
+
+# Those of logins: with this system's randomness and clock.
+def Scram(authid: str, password: str) -> _authscram.Scram: ...
+def CrossbarScram(authid: str, password: str) -> _authscram.CrossbarScram: ...
+def TOTP(
+    authid: str, secret: str | bytes, allow_clear: bool = False
+) -> _authtotp.TOTP: ...

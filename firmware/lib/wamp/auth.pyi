@@ -1,12 +1,16 @@
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
-ITERATIONS_MAX: int
-KEYLEN_MAX: int
+from .authcra import CRA as CRA
+from .authcryptosign import Cryptosign as Cryptosign
+from .authscram import CrossbarScram as CrossbarScram
+from .authscram import Scram as Scram
+from .authtotp import TOTP as TOTP
 
 class Authenticator:
     method: str
     needs_private_link: bool
+    unproved: bool
     authid: str | None
     def __init__(self, authid: str | None = None) -> None: ...
     def prepare(self) -> Generator[None, None, None]: ...
@@ -14,6 +18,7 @@ class Authenticator:
     def challenge(
         self, extra: dict[str, Any]
     ) -> Generator[None, None, tuple[str, dict[str, Any]]]: ...
+    def confirm(self, details: dict[str, Any]) -> None: ...
     def welcome(self, details: dict[str, Any]) -> None: ...
 
 class Anonymous(Authenticator): ...
@@ -22,16 +27,4 @@ class Ticket(Authenticator):
     authid: str
     def __init__(self, authid: str, ticket: str, allow_clear: bool = False) -> None: ...
 
-class CRA(Authenticator):
-    authid: str
-    def __init__(self, authid: str, secret: str | bytes) -> None: ...
-
-class Cryptosign(Authenticator):
-    public: bytes | None
-    def __init__(
-        self,
-        seed: bytes | bytearray | None,
-        public: bytes | bytearray | None = None,
-        authid: str | None = None,
-        sign: Callable[[bytes], bytes] | None = None,
-    ) -> None: ...
+def required(authid: str | None) -> str: ...

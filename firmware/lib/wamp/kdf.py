@@ -1,4 +1,4 @@
-"""HMAC-SHA-256 (RFC 2104) and PBKDF2 (RFC 8018, section 5.2) on hashlib.sha256."""
+"""HMAC (RFC 2104) and PBKDF2 (RFC 8018, section 5.2) on hashlib.sha256."""
 
 from hashlib import sha256
 
@@ -10,6 +10,16 @@ def hmac_sha256(key, data):
     """The authentication code, 32 octets, of `data` under `key`, both octets of any length."""
     inner, outer = _pads(key)
     return sha256(outer + sha256(inner + data).digest()).digest()
+
+
+def hmac_sha1(key, data):
+    """The same with SHA-1, 20 octets, for TOTP."""
+    try:
+        from hashlib import sha1
+    except ImportError:  # ports without TLS
+        from .sha1 import sha1
+    inner, outer = _pads(sha1(key).digest() if len(key) > 64 else key)
+    return sha1(outer + sha1(inner + data).digest()).digest()
 
 
 def pbkdf2_sha256(password, salt, iterations, length):

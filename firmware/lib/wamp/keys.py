@@ -1,82 +1,17 @@
-"""Key files: the Ed25519 key that a device or host logs in with.
-
-A key file is one of
-* lines `tag: value`, of which `private-key-ed25519` (64 hex digits) must be there and
-  `public-key-ed25519` (the same) may be; other tags, lines without a colon and lines that begin
-  with # are passed over. crossbar's node keys are of this form;
-* 64 hex digits and nothing else;
-* 32 raw octets.
-What they hold is never part of an error. Where the system has owners and modes, a file that
-others can read is refused, as ssh does; a microcontroller's file system has neither.
-"""
+"""Key files: making a key and writing it down; wamp.keyfile reads them, which is all that a device
+needs."""
 
 import os
-from binascii import hexlify, unhexlify
+from binascii import hexlify
 
-from . import ed25519
-from .auth import Cryptosign
+from . import keyfile
 from .errors import ConfigurationError
+from .keyfile import PRIVATE, PUBLIC, cryptosign, read_key
 from .sha512 import sha512
 
-PRIVATE = "private-key-ed25519"
-PUBLIC = "public-key-ed25519"
+__all__ = ("PRIVATE", "PUBLIC", "cryptosign", "new_seed", "read_key", "write_key")
 
-_SIZE_MAX = 4096  # crossbar's files have about 400 octets
-_ENOENT = 2
 _EEXIST = 17
-
-# Hosts have time to check that the public key fits (0.5 ms), and files with owners.
-_HOST = hasattr(os, "fstat")
-
-
-def cryptosign(path, authid=None):
-    """The login of wamp.auth.Cryptosign with the key in the file at `path`.
-
-    Raises ConfigurationError as `read_key` does.
-    """
-    seed, public = read_key(path)
-    return Cryptosign(seed, public, authid)
-
-
-def read_key(path):
-    """(private key, public key) from the file at `path`, 32 octets each.
-
-    On a device the public key is None where the file does not hold it, and taken as it stands
-    where it does (computing it takes 100 ms on an RP2040); hosts compute and compare it.
-    Raises ConfigurationError, which says what is wrong, where, and what to do.
-    """
-    octets = _read(path)
-    if len(octets) == 32 and not _is_text(octets):
-        seed = octets
-        public = None
-    else:
-        try:
-            text = octets.decode()
-        except UnicodeError:
-            raise ConfigurationError(
-                "key file %s is neither text nor 32 raw octets: replace it with a key file" % path
-            ) from None
-        if ":" in text:
-            tags = _tags(text, path)
-            if PRIVATE not in tags:
-                raise ConfigurationError(
-                    "key file %s has no line %s: name the file that holds the private key"
-                    % (path, PRIVATE)
-                )
-            seed = _unhex(tags[PRIVATE], PRIVATE, path)
-            public = _unhex(tags[PUBLIC], PUBLIC, path) if PUBLIC in tags else None
-        else:
-            seed = _unhex(text.strip(), "the key", path)
-            public = None
-    if _HOST:
-        computed = ed25519.run(ed25519.public_key(seed))
-        if public is not None and public != computed:
-            raise ConfigurationError(
-                "in key file %s the public key is not that of the private key: restore the file,"
-                " or remove the line %s" % (path, PUBLIC)
-            )
-        public = computed
-    return seed, public
 
 
 def new_seed(entropy=b""):
@@ -126,75 +61,10 @@ def write_key(path, seed, public, comment=""):
 
 
 def _create(path):
-    if _HOST:
+    if keyfile.HOST:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
     try:
         os.stat(path)
     except OSError:
         return open(path, "w")
     raise OSError(_EEXIST)
-
-
-def _read(path):
-    try:
-        with open(path, "rb") as file:
-            if _HOST and os.name == "posix":
-                mode = os.fstat(file.fileno()).st_mode & 0o777
-                if mode & 0o077:
-                    raise ConfigurationError(
-                        "key file %s can be used by others (mode %04o): chmod 600 %s"
-                        % (path, mode, path)
-                    )
-            octets = file.read(_SIZE_MAX + 1)
-    except OSError as error:
-        if error.errno == _ENOENT:
-            raise ConfigurationError(
-                "there is no key file %s: put the key there or correct the path" % path
-            ) from None
-        raise ConfigurationError(
-            "key file %s cannot be read (%s): check the path and its permissions" % (path, error)
-        ) from None
-    if len(octets) > _SIZE_MAX:
-        raise ConfigurationError(
-            "%s is longer than %d octets: name the key file" % (path, _SIZE_MAX)
-        )
-    return octets
-
-
-def _is_text(octets):
-    # 32 random octets are all printable once in 10^14 keys; half a key in hex always is.
-    for octet in octets:
-        if not (31 < octet < 127 or octet in (9, 10, 13)):
-            return False
-    return True
-
-
-def _tags(text, path):
-    tags = {}
-    for line in text.split("\n"):
-        if ":" not in line or line[0] == "#":
-            continue
-        tag, value = line.split(":", 1)
-        tag = tag.strip()
-        if tag in tags and tag in (PRIVATE, PUBLIC):
-            raise ConfigurationError(
-                "key file %s has two lines %s: remove the one that is not meant" % (path, tag)
-            )
-        tags[tag] = value.strip()
-    return tags
-
-
-def _unhex(text, name, path):
-    octets = b""
-    if len(text) == 64:
-        try:
-            octets = unhexlify(text)
-        except ValueError:
-            pass
-    if len(octets) != 32:  # MicroPython's unhexlify passes over white space
-        what = "has %d characters" % len(text) if len(text) != 64 else "is not hex"
-        raise ConfigurationError(
-            "in key file %s %s %s, and should be 64 hex digits: restore the file"
-            % (path, name, what)
-        )
-    return octets

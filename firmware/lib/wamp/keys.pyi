@@ -1,14 +1,14 @@
 from os import PathLike
 from typing import TypeAlias
 
-from .auth import Cryptosign
+from .keyfile import PRIVATE as PRIVATE
+from .keyfile import PUBLIC as PUBLIC
+from .keyfile import cryptosign as cryptosign
+from .keyfile import read_key as read_key
+
+__all__ = ("PRIVATE", "PUBLIC", "cryptosign", "new_seed", "read_key", "write_key")
 
 _Path: TypeAlias = str | PathLike[str]
 
-PRIVATE: str
-PUBLIC: str
-
-def cryptosign(path: _Path, authid: str | None = None) -> Cryptosign: ...
-def read_key(path: _Path) -> tuple[bytes, bytes | None]: ...
 def new_seed(entropy: bytes = b"") -> bytes: ...
 def write_key(path: _Path, seed: bytes, public: bytes, comment: str = "") -> None: ...

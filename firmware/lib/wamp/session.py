@@ -333,6 +333,9 @@ class Protocol:
                 for a in self._auth:
                     if a.method == method:
                         chosen = a
+                for a in self._auth:
+                    if a is not chosen and getattr(a, "unproved", False):
+                        a.confirm(details)
                 chosen.welcome(details)
             self.session = message[1]
             self.details = details
@@ -342,6 +345,9 @@ class Protocol:
             self._challenges += 1
             if self._challenges > _CHALLENGES:
                 raise RemoteProtocolError("%d CHALLENGEs in a row" % self._challenges)
+            for a in self._auth:
+                if a.method != message[1] and getattr(a, "unproved", False):
+                    a.confirm({})  # raises: nothing is told to a router that may be another one
             for a in self._auth:
                 if a.method == message[1]:
                     self._challenged = a

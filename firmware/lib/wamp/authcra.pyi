@@ -1,0 +1,8 @@
+from .auth import Authenticator
+
+ITERATIONS_MAX: int
+KEYLEN_MAX: int
+
+class CRA(Authenticator):
+    authid: str
+    def __init__(self, authid: str, secret: str | bytes) -> None: ...

@@ -1,0 +1,20 @@
+from collections.abc import Callable
+
+from .auth import Authenticator
+
+ITERATIONS_MIN: int
+ITERATIONS_MAX: int
+ARGON2_MAX: int
+SALT_MAX: int
+
+class Scram(Authenticator):
+    authid: str
+    def __init__(
+        self,
+        authid: str,
+        password: str,
+        random: Callable[[int], bytes],
+        argon2: Callable[[bytes, bytes, int, int], bytes] | None = None,
+    ) -> None: ...
+
+class CrossbarScram(Scram): ...
