@@ -4,7 +4,8 @@ from binascii import hexlify, unhexlify
 
 from helpers import raises
 
-from wamp import ed25519
+from wamp import _ed25519_int, _ed25519_numbers, _ed25519_power, _ed25519_verify, ed25519
+from wamp._ed25519_copies import COPIES
 from wamp._ed25519_table import TABLE
 from wamp.errors import ConfigurationError
 
@@ -113,6 +114,18 @@ MULTIPLES = (
 )
 
 
+def times(scalar):
+    """scalar * B by whatever is in use here."""
+    return ed25519.run(ed25519._curve.base_times(ed25519._columns(scalar)))
+
+
+def flipped(octets, bit):
+    """The octets with one bit changed."""
+    changed = bytearray(octets)
+    changed[bit >> 3] ^= 1 << (bit & 7)
+    return bytes(changed)
+
+
 def test_public_keys():
     for name, seed, public, _, _ in VECTORS:
         computed = ed25519.run(ed25519.public_key(unhexlify(seed)))
@@ -127,17 +140,103 @@ def test_signatures():
 
 def test_edge_multiples_of_the_base_point():
     for scalar, point in MULTIPLES:
-        computed = ed25519.run(ed25519._base_times(scalar))
-        assert hexlify(computed).decode() == point, scalar
+        assert hexlify(times(scalar)).decode() == point, scalar
+
+
+def test_plain_integers_with_and_without_the_copies_of_the_table():
+    tables = _ed25519_int._TABLES
+    assert tables == (TABLE,) + COPIES
+    for used in (tables, (TABLE,)):
+        _ed25519_int._TABLES = used
+        try:
+            for scalar, point in MULTIPLES:
+                columns = ed25519._columns(scalar)
+                computed = ed25519.run(_ed25519_int.base_times(columns))
+                assert hexlify(computed).decode() == point, (len(used), scalar)
+        finally:
+            _ed25519_int._TABLES = tables
+
+
+def test_signatures_that_are_right():
+    for name, _, public, message, signature in VECTORS:
+        if len(message) < 200:
+            parts = unhexlify(public), unhexlify(message), unhexlify(signature)
+            assert ed25519.run(ed25519.verify(*parts)) is True, name
+
+
+def test_signatures_that_are_wrong():
+    _, _, public, message, signature = VECTORS[2]
+    public, message, signature = unhexlify(public), unhexlify(message), unhexlify(signature)
+    rows = [(public, message, flipped(signature, bit)) for bit in (0, 100, 255, 256, 300)]
+    rows.append((public, flipped(message, 3), signature))
+    rows.append((public, message + b"0", signature))
+    rows.append((flipped(public, 0), message, signature))  # no point of the curve
+    rows.append((flipped(public, 255), message, signature))
+    rows.append((flipped(public, 4), message, signature))
+    rows.append((unhexlify(VECTORS[0][2]), message, signature))
+    # The second half is written down with more than it may have.
+    larger = int.from_bytes(signature[32:], "little") + _L
+    rows.append((public, message, signature[:32] + larger.to_bytes(32, "little")))
+    for row in rows:
+        assert ed25519.run(ed25519.verify(*row)) is False, hexlify(b"".join(row))
+
+
+def test_keys_under_which_anything_can_be_signed():
+    # Points of small order, some with y written down as y + p: R = s * B passes the plain check
+    # for many messages.
+    small = (
+        "00" * 32,
+        "00" * 31 + "80",
+        "01" + "00" * 31,
+        "01" + "00" * 30 + "80",
+        "ec" + "ff" * 30 + "7f",
+        "ec" + "ff" * 31,
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+    signature = unhexlify(MULTIPLES[1][1]) + b"\x01" + bytes(31)  # R = B, s = 1
+    for public in small:
+        for n in range(2):
+            right = ed25519.run(ed25519.verify(unhexlify(public), bytes([n]), signature))
+            assert right is False, public
+
+
+def test_points():
+    def point(octets):
+        return ed25519.run(_ed25519_verify._point(ed25519._curve.numbers(), octets))
+
+    for _, octets in MULTIPLES:
+        octets = unhexlify(octets)
+        x, y = point(octets)
+        assert (y | (x & 1) << 255).to_bytes(32, "little") == octets
+        assert (y * y - x * x - 1 - _ed25519_verify._D * x * x * y * y) % _P == 0
+    for y in (_P, _P + 1, (1 << 255) - 1, 2, (1 << 255) + 1):
+        assert point(y.to_bytes(32, "little")) is None, y
+
+
+def test_numbers():
+    for make in (_ed25519_numbers.Numbers, ed25519._curve.numbers):
+        numbers = make()
+        values = [(1 << 255) - 20, (1 << 255) - 18, (1 << 256) - 1, 0, 38, 12345]
+        for place, value in enumerate(values):
+            numbers.set(place, value)
+        numbers.run(b"\x02\x06\x00\x01\x00\x07\x06\x02\x01\x08\x03\x04\x01\x03\x03\x05")
+        assert [numbers.get(place) for place in range(4)] == [_P - 1, 1, 37, _P - 12345]
+        assert [numbers.get(place) for place in (6, 7, 8)] == [_P - 1, 36, _P - 38]
+        numbers.square(9, 5, 3)
+        assert numbers.get(9) == 12345**8 % _P
 
 
 def test_every_table_entry_is_a_point_of_the_curve():
     # With u = (y - x) / 2 and v = (y + x) / 2: y^2 - x^2 = 4 u v, and the third number, d x y,
     # times x y is d x^2 y^2, so 4 u v = 1 + (third) x y.
-    assert len(TABLE) == 3 * 16 * 96
-    for start in range(0, len(TABLE), 96):
+    assert [len(table) for table in (TABLE,) + COPIES] == [16 * 96] * 3
+    octets = TABLE + COPIES[0] + COPIES[1]
+    for start in range(0, len(octets), 96):
         u, v, third = [
-            int.from_bytes(TABLE[i : i + 32], "little") for i in range(start, start + 96, 32)
+            int.from_bytes(octets[i : i + 32], "little") for i in range(start, start + 96, 32)
         ]
         assert u < _P and v < _P and third < _P, start
         x = v - u
@@ -148,18 +247,23 @@ def test_every_table_entry_is_a_point_of_the_curve():
 
 def test_inverse():
     for value in (1, 2, 3, 19, (1 << 64) - 1, 1 << 254, _P - 2, _P - 1):
-        assert ed25519.run(ed25519._inverse(value)) * value % _P == 1, value
+        assert ed25519.run(_ed25519_int._inverse(value)) * value % _P == 1, value
+        numbers = ed25519._curve.numbers()
+        numbers.set(2, value)
+        ed25519.run(_ed25519_power.inverse(numbers))
+        assert numbers.get(8) * value % _P == 1, value
 
 
 def test_long_computations_yield():
     _, seed, public, message, _ = VECTORS[1]
     seed = unhexlify(seed)
-    for generator in (
-        ed25519.public_key(seed),
-        ed25519.sign(seed, unhexlify(public), unhexlify(message)),
+    for generator, least in (
+        (ed25519.public_key(seed), 10),
+        (ed25519.sign(seed, unhexlify(public), unhexlify(message)), 10),
+        (ed25519.verify(unhexlify(public), unhexlify(message), bytes(64)), 45),
     ):
         steps = list(generator)
-        assert 10 <= len(steps) <= 40, len(steps)
+        assert least <= len(steps) <= 80, len(steps)
         assert not [step for step in steps if step is not None]
 
 
@@ -188,6 +292,9 @@ def test_wrong_lengths_are_configuration_errors():
             ed25519.public_key,
             lambda k: ed25519.sign(k, bytes(32), b""),
             lambda k: ed25519.sign(bytes(32), k, b""),
+            lambda k: ed25519.verify(k, b"", bytes(64)),
         ):
             error = raises(ConfigurationError, ed25519.run, make(key))
             assert str(length) in str(error), length
+    for length in (0, 63, 65, 128):
+        raises(ConfigurationError, ed25519.run, ed25519.verify(bytes(32), b"", bytes(length)))

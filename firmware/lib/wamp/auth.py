@@ -19,9 +19,12 @@ The generators yield None every few milliseconds of device time; wamp.ed25519.ru
 without a pause. A challenge that is malformed raises RemoteProtocolError, one that this side
 cannot or will not answer AuthenticationError. No secret is ever part of a repr or an error.
 
-The other logins have modules of their own, loaded when they are first used: `authcra`,
-`authcryptosign`, `authscram`, `authtotp`. Their classes can be had from here too.
+The other logins have modules of their own, loaded when they are first used: CRA in `authcra`,
+Cryptosign in `authcryptosign`, Scram in `authscram`, CrossbarScram in `authcrossbarscram`, TOTP in
+`authtotp`. The classes can be had from here too.
 """
+
+import sys
 
 from .errors import AuthenticationError, ConfigurationError
 
@@ -30,11 +33,12 @@ class Authenticator:
     """What the logins share; not a login itself."""
 
     method = ""
+    needs_authid = True
     needs_private_link = False
     unproved = False
 
     def __init__(self, authid=None):
-        if authid is not None and not (isinstance(authid, str) and authid):
+        if not (isinstance(authid, str) and authid or authid is None and not self.needs_authid):
             raise ConfigurationError("authid must be a text that is not empty")
         self.authid = authid
 
@@ -77,6 +81,7 @@ class Anonymous(Authenticator):
     """No login; `authid` is a wish that the router may ignore."""
 
     method = "anonymous"
+    needs_authid = False
 
 
 class Ticket(Authenticator):
@@ -90,7 +95,7 @@ class Ticket(Authenticator):
     method = "ticket"
 
     def __init__(self, authid, ticket, allow_clear=False):
-        super().__init__(required(authid))
+        super().__init__(authid)
         if not isinstance(ticket, str):
             raise ConfigurationError("the ticket must be a text")
         self._ticket = ticket
@@ -102,24 +107,6 @@ class Ticket(Authenticator):
         return self._ticket, {}
 
 
-def required(authid):
-    """The authid of a login that cannot do without one; ConfigurationError where it is None."""
-    if authid is None:
-        raise ConfigurationError("this login needs an authid")
-    return authid
-
-
 def __getattr__(name):
-    if name == "CRA":
-        from .authcra import CRA as found
-    elif name == "Cryptosign":
-        from .authcryptosign import Cryptosign as found
-    elif name == "Scram":
-        from .authscram import Scram as found
-    elif name == "CrossbarScram":
-        from .authscram import CrossbarScram as found
-    elif name == "TOTP":
-        from .authtotp import TOTP as found
-    else:
-        raise AttributeError("wamp.auth has no " + name)
-    return found
+    # CRA is in authcra, and so on; the package loads its modules when they are asked for.
+    return getattr(getattr(sys.modules["wamp"], "auth" + name.lower()), name)

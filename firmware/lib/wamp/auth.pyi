@@ -3,12 +3,13 @@ from typing import Any
 
 from .authcra import CRA as CRA
 from .authcryptosign import Cryptosign as Cryptosign
-from .authscram import CrossbarScram as CrossbarScram
+from .authcrossbarscram import CrossbarScram as CrossbarScram
 from .authscram import Scram as Scram
 from .authtotp import TOTP as TOTP
 
 class Authenticator:
     method: str
+    needs_authid: bool
     needs_private_link: bool
     unproved: bool
     authid: str | None
@@ -26,5 +27,3 @@ class Anonymous(Authenticator): ...
 class Ticket(Authenticator):
     authid: str
     def __init__(self, authid: str, ticket: str, allow_clear: bool = False) -> None: ...
-
-def required(authid: str | None) -> str: ...

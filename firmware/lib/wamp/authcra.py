@@ -2,7 +2,7 @@
 
 from . import kdf
 from ._challenge import base64, count, octets
-from .auth import Authenticator, required
+from .auth import Authenticator
 from .errors import ConfigurationError
 
 # A hostile router may ask for any effort: 100,000 iterations are 45 s on an RP2040, and
@@ -21,7 +21,7 @@ class CRA(Authenticator):
     method = "wampcra"
 
     def __init__(self, authid, secret):
-        super().__init__(required(authid))
+        super().__init__(authid)
         if isinstance(secret, str):
             secret = secret.encode()
         elif not isinstance(secret, bytes):

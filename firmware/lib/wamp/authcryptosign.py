@@ -25,6 +25,7 @@ class Cryptosign(Authenticator):
     """
 
     method = "cryptosign"
+    needs_authid = False
 
     def __init__(
         self, seed, public=None, authid=None, sign=None, router=None, random=None, verify=None

@@ -1,8 +1,8 @@
-"""The login with a password that neither side shows (authmethods "wamp-scram" and "scram").
+"""The login with a password that neither side shows (authmethod "wamp-scram").
 
-`Scram` is the specification's form (WAMP advanced profile, "Salted Challenge Response"; RFC 5802),
-`CrossbarScram` what crossbar and autobahn have under the name "scram". Both sides prove that they
-know the password, or what was derived from it; a router that does not is not entered.
+This is the specification's form (WAMP advanced profile, "Salted Challenge Response"; RFC 5802);
+wamp.authcrossbarscram has crossbar's. Both sides prove that they know the password, or what was
+derived from it; a router that does not is not entered.
 """
 
 from binascii import a2b_base64
@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from . import kdf
 from ._challenge import base64, count, octets
-from .auth import Authenticator, required
+from .auth import Authenticator
 from .errors import AuthenticationError, ConfigurationError, RemoteProtocolError
 
 # Fewer make a password that was listened to easy to guess (RFC 7677); as to more, see authcra.
@@ -39,7 +39,7 @@ class Scram(Authenticator):
     _binding = "biws"  # base64 of "n,,": none, and none asked for
 
     def __init__(self, authid, password, random, argon2=None):
-        super().__init__(required(authid))
+        super().__init__(authid)
         if not isinstance(password, str) or not password:
             raise ConfigurationError("the password must be a text that is not empty")
         for text in (authid, password):
@@ -160,24 +160,3 @@ class Scram(Authenticator):
 
     def _name(self):
         return self.authid.replace("=", "=3D").replace(",", "=2C")
-
-
-class CrossbarScram(Scram):
-    """A password, as crossbar and autobahn have it.
-
-    Other than in the specification, an authid is not escaped, the field of the channel binding is
-    empty, AUTHENTICATE has no extra, and argon2id's octets are used as base64 text without
-    padding.
-    """
-
-    method = "scram"
-    _verifier = "scram_server_signature"
-    _binding = ""
-
-    def _salted(self, name, salt, iterations, memory):
-        """Generator; returns SaltedPassword."""
-        salted = yield from super()._salted(name, salt, iterations, memory)
-        return salted if name == "pbkdf2" else base64(salted).rstrip("=").encode()
-
-    def _name(self):
-        return self.authid

@@ -1,7 +1,7 @@
 """A ticket that is good for half a minute: TOTP (RFC 6238), as authenticator apps show it."""
 
 from . import kdf
-from .auth import Ticket, required
+from .auth import Ticket
 from .errors import AuthenticationError, ConfigurationError
 
 _PERIOD_S = 30
@@ -21,7 +21,7 @@ class TOTP(Ticket):
     """
 
     def __init__(self, authid, secret, clock, allow_clear=False):
-        super().__init__(required(authid), "", allow_clear)
+        super().__init__(authid, "", allow_clear)
         if isinstance(secret, str):
             secret = base32(secret)
         if not isinstance(secret, bytes) or not secret:

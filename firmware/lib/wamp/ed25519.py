@@ -22,12 +22,16 @@ other tasks can run, and return the octets. `run` drives one to its end without 
 RP2040 either takes 100 ms; without the viper form of SHA-512 `sign` takes 240, `public_key` 140.
 """
 
-from ._ed25519_table import TABLE
 from .errors import ConfigurationError
 from .sha512 import steps as _sha512
 
+try:
+    from . import _ed25519_thumb  # noqa: F401 - first what may not be there
+    from . import _ed25519_fast as _curve
+except Exception:  # not shipped, for another processor, or wrong
+    from . import _ed25519_int as _curve
+
 _M = (1 << 255) - 1
-_P = _M - 18
 _L = (1 << 252) + 27742317777372353535851937790883648493  # order of the base point
 
 
@@ -46,7 +50,7 @@ def public_key(seed):
     Raises ConfigurationError when the seed has another length. RFC 8032, section 5.1.5.
     """
     digest = yield from _digest(seed)
-    return (yield from _base_times(_clamp(digest)))
+    return (yield from _curve.base_times(_columns(_clamp(digest))))
 
 
 def sign(seed, public, message):
@@ -60,10 +64,25 @@ def sign(seed, public, message):
         raise ConfigurationError("an Ed25519 public key has 32 octets, not %d" % len(public))
     digest = yield from _digest(seed)
     nonce = int.from_bytes((yield from _sha512(digest[32:] + message)), "little") % _L
-    commitment = yield from _base_times(nonce)
+    commitment = yield from _curve.base_times(_columns(nonce))
     challenge = yield from _sha512(commitment + public + message)
     response = (nonce + int.from_bytes(challenge, "little") % _L * _clamp(digest)) % _L
     return commitment + response.to_bytes(32, "little")
+
+
+def verify(public, message, signature):
+    """Generator; whether `signature`, 64 octets, is that of `message` under `public`, 32 octets.
+
+    Raises ConfigurationError when one of them has another length.
+    """
+    if len(public) != 32 or len(signature) != 64:
+        raise ConfigurationError(
+            "an Ed25519 public key has 32 octets, not %d, and a signature 64, not %d"
+            % (len(public), len(signature))
+        )
+    from . import _ed25519_verify
+
+    return (yield from _ed25519_verify.verify(_curve.numbers(), public, message, signature))
 
 
 def _digest(seed):
@@ -97,96 +116,3 @@ def _columns(scalar):
         # The top digit is the sign of the entry, and the others are relative to it.
         columns[column] = index if r4[i] >> bit & 1 else 31 - index
     return columns
-
-
-def _base_times(scalar):
-    """Generator; returns scalar * B as RFC 8032 writes a point down, 32 octets."""
-    m = _M
-    number = int.from_bytes
-    columns = _columns(scalar)
-    x = t = 0
-    y = z = 1
-    for row in range(16, -1, -1):
-        if not row & 1:
-            yield
-        # Double ("dbl-2008-hwcd" of Hisil, Wong, Carter and Dawson with a = -1, F and H negated,
-        # which negates all four coordinates and so leaves the point).
-        e = x * y
-        a = x * x
-        a = (a & m) + (a >> 255) * 19
-        b = y * y
-        b = (b & m) + (b >> 255) * 19
-        c = z * z
-        c = (c & m) + (c >> 255) * 19
-        e = (e & m) + (e >> 255) * 19
-        e += e
-        g = b - a
-        h = b + a
-        f = c + c - g
-        x = e * f
-        x = (x & m) + (x >> 255) * 19
-        y = g * h
-        y = (y & m) + (y >> 255) * 19
-        z = f * g
-        z = (z & m) + (z >> 255) * 19
-        t = e * h
-        t = (t & m) + (t >> 255) * 19
-        for copy in (0, 1, 2):
-            # Add a table entry ("madd-2008-hwcd-3"; the halves in the table save doubling z).
-            index = columns[row + 17 * copy]
-            start = 96 * (16 * copy + (index & 15))
-            middle = start + 32
-            a = number(TABLE[start:middle], "little")
-            b = number(TABLE[middle : start + 64], "little")
-            c = number(TABLE[start + 64 : start + 96], "little") * t
-            c = (c & m) + (c >> 255) * 19
-            if index & 16:
-                a, b = b, a
-                f = z + c
-                g = z - c
-            else:
-                f = z - c
-                g = z + c
-            a *= y - x
-            a = (a & m) + (a >> 255) * 19
-            b *= y + x
-            b = (b & m) + (b >> 255) * 19
-            e = b - a
-            h = b + a
-            x = e * f
-            x = (x & m) + (x >> 255) * 19
-            y = g * h
-            y = (y & m) + (y >> 255) * 19
-            z = f * g
-            z = (z & m) + (z >> 255) * 19
-            if copy != 2:  # a doubling does not read t
-                t = e * h
-                t = (t & m) + (t >> 255) * 19
-            if copy != 1:
-                x = (x & m) + (x >> 255) * 19
-                y = (y & m) + (y >> 255) * 19
-                z = (z & m) + (z >> 255) * 19
-                if not copy:
-                    t = (t & m) + (t >> 255) * 19
-    yield
-    z = yield from _inverse(z % _P)
-    x = x * z % _P
-    y = y * z % _P
-    return (y | (x & 1) << 255).to_bytes(32, "little")
-
-
-def _inverse(value):
-    """Generator; returns 1 / value modulo p by Euclid's algorithm, value from 1 to p - 1."""
-    a = _P
-    b = value
-    u = 0
-    v = 1
-    turn = 0
-    while b:
-        q = a // b
-        a, b = b, a - q * b
-        u, v = v, u - q * v
-        turn += 1
-        if not turn & 63:
-            yield
-    return u % _P

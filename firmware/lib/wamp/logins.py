@@ -16,8 +16,8 @@ def scram(authid, password):
 
 
 def crossbar_scram(authid, password):
-    """The login of wamp.authscram.CrossbarScram."""
-    from .authscram import CrossbarScram
+    """The login of wamp.authcrossbarscram.CrossbarScram."""
+    from .authcrossbarscram import CrossbarScram
 
     return CrossbarScram(authid, password, os.urandom)
 

@@ -1,4 +1,5 @@
-from .authscram import CrossbarScram, Scram
+from .authcrossbarscram import CrossbarScram
+from .authscram import Scram
 from .authtotp import TOTP
 
 def scram(authid: str, password: str) -> Scram: ...

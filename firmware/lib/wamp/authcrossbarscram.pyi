@@ -1,0 +1,3 @@
+from .authscram import Scram
+
+class CrossbarScram(Scram): ...
