@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WAMP = ROOT / "firmware" / "lib" / "wamp"
+ACCELERATORS = ROOT / "firmware" / "accel"
 HOST = ROOT / "host" / "microwamp"
 RIG = ROOT / "rig" / "microwamp_rig"
 OURS = ("firmware", "host", "rig", "tests", "boards", "bench", "examples", "docs")
@@ -128,7 +129,7 @@ def test_the_list_of_edge_modules_is_true():
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)
 def test_core_is_pure(path):
-    core = {"wamp." + module.stem for module in CORE}
+    core = {"wamp." + module.stem for module in CORE + sources(ACCELERATORS)}
     for line, name in imports(path):
         top = name.partition(".")[0]
         if top == "wamp":

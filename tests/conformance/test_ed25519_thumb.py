@@ -26,18 +26,18 @@ EDGES = sorted(
     | {1 << bit for bit in range(15, 256, 16)}
     | {(1 << bit) - 1 for bit in range(16, 257, 16)}
     | {TOP - (1 << bit) for bit in range(16, 256, 32)}
-    | {sum(0xFFFF << bit for bit in range(0, 256, 32)), sum(0xFFFF << bit for bit in range(16, 256, 32))}
+    | {sum(0xFFFF << bit for bit in range(start, 256, 32)) for start in (0, 16)}
 )
 
 
 class Machine:
-    """The function with its memory: 15 numbers and the scratch octets."""
+    """The function with its memory: 15 numbers, and a table of two entries."""
 
     def __init__(self) -> None:
         self.cpu = Cpu(CODE)
-        self.numbers = bytearray(15 * 32)
-        self.scratch = bytearray(80)
-        self.places = self.cpu.place(self.numbers), self.cpu.place(self.scratch)
+        self.numbers = bytearray(15 * 32 + 84)
+        self.table = bytearray(range(192))
+        self.places = self.cpu.place(self.numbers), self.cpu.place(self.table)
 
     def run(self, program: bytes) -> None:
         self.cpu.memory.pop(3 << 16, None)
@@ -104,6 +104,14 @@ def test_results_in_the_place_of_an_operand() -> None:
             right = meaning(values[first], values[second])
             assert (machine.get(result) - right) % P == 0, (operation, result, first, second)
             assert machine.get(1 - result) == values[1 - result]
+
+
+def test_entries_of_the_table() -> None:
+    for entry in range(2):
+        machine = Machine()
+        machine.run(bytes((3, 4, entry, 0)))
+        copied = bytes(machine.table[96 * entry : 96 * entry + 96])
+        assert machine.numbers[: 15 * 32] == bytes(128) + copied + bytes(8 * 32)
 
 
 def test_no_steps_change_nothing() -> None:

@@ -1,8 +1,8 @@
 from collections.abc import Sequence
 from os import PathLike
 
-from . import authcryptosign as _authcryptosign
 from . import authcrossbarscram as _authcrossbarscram
+from . import authcryptosign as _authcryptosign
 from . import authscram as _authscram
 from . import authtotp as _authtotp
 from .auth import Anonymous as Anonymous
@@ -36,6 +36,4 @@ def Cryptosign(
 # Those of logins: with this system's randomness and clock.
 def Scram(authid: str, password: str) -> _authscram.Scram: ...
 def CrossbarScram(authid: str, password: str) -> _authcrossbarscram.CrossbarScram: ...
-def TOTP(
-    authid: str, secret: str | bytes, allow_clear: bool = False
-) -> _authtotp.TOTP: ...
+def TOTP(authid: str, secret: str | bytes, allow_clear: bool = False) -> _authtotp.TOTP: ...

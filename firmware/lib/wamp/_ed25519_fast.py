@@ -3,18 +3,18 @@
 Importing this raises ImportError where there is none, and where it is there and wrong.
 """
 
-from ._ed25519_power import inverse
+from . import _ed25519_thumb as accelerator
+from ._ed25519_inverse import inverse
 from ._ed25519_table import TABLE
-from ._ed25519_thumb import run
 
 _P = (1 << 255) - 19
 
-# Places of the numbers, 32 octets each: the point X, Y, Z, T; the entry to be added, four more;
+# Places of the numbers: the point X, Y, Z, T; three for the entry to be added, and one more;
 # and temporary ones, a b c e f g h as in wamp._ed25519_int.
-_PLACES = 15
 
-# Steps of four octets: 0 add, 1 subtract, 2 multiply; result, first, second operand.
+# Steps: 0 add, 1 subtract, 2 multiply; result, first, second operand. 3: copy an entry.
 _DOUBLE = (
+    b"\x03\x04\x00\x00"
     b"\x02\x0b\x00\x01"  # e = x * y
     b"\x00\x0b\x0b\x0b"  # e = e + e
     b"\x02\x08\x00\x00"  # a = x * x
@@ -54,55 +54,16 @@ _END = (
     b"\x02\x01\x0d\x0e"  # y = g * h
     b"\x02\x02\x0c\x0d"  # z = f * g; a doubling does not read t
 )
-_FINISH = (
-    b"\x02\x00\x00\x08"  # x = x * a
-    b"\x02\x01\x01\x08"  # y = y * a
-)
-
-
-class Numbers:
-    """The numbers, and the steps that are taken with them."""
-
-    def __init__(self):
-        self.octets = bytearray(32 * _PLACES)
-        self._view = memoryview(self.octets)
-        self._scratch = bytearray(80)
-
-    def set(self, place, number):
-        """Put a number, from 0 to 2^256 - 1."""
-        self._view[32 * place : 32 * place + 32] = number.to_bytes(32, "little")
-
-    def get(self, place):
-        """The number modulo p."""
-        return int.from_bytes(self._view[32 * place : 32 * place + 32], "little") % _P
-
-    def run(self, program):
-        """Take the steps of a program."""
-        run(program, self.octets, self._scratch, len(program) >> 2)
-
-    def square(self, result, operand, count):
-        """Square `count` times, at least once."""
-        self.run(bytes((2, result, operand, operand)))
-        again = bytes((2, result, result, result)) * 10
-        count -= 1
-        while count > 0:
-            run(again, self.octets, self._scratch, min(count, 10))
-            count -= 10
-
-
-numbers = Numbers  # what wamp._ed25519_verify computes with
 
 
 def base_times(columns):
     """Generator; scalar * B as RFC 8032 writes a point down. columns: see wamp.ed25519."""
-    work = Numbers()
-    work.set(1, 1)
-    work.set(2, 1)
-    octets = work.octets
-    view = memoryview(octets)[128:224]
-    scratch = bytearray(80)
-    add = _DOUBLE + _ADD + _END
-    subtract = _DOUBLE + _SUBTRACT + _END
+    octets = bytearray(accelerator.SIZE)
+    run = accelerator.run
+    octets[32] = octets[64] = 1  # y and z
+    # One of the two runs in each turn, with the number of the entry put in: nothing is allocated.
+    add = bytearray(_DOUBLE + _ADD + _END)
+    subtract = bytearray(_DOUBLE + _SUBTRACT + _END)
     steps = len(add) >> 2
     row = 51
     while row:
@@ -110,22 +71,23 @@ def base_times(columns):
         if not row & 15:
             yield
         index = columns[row]
-        start = 96 * (index & 15)
-        view[:] = TABLE[start : start + 96]
-        run(subtract if index & 16 else add, octets, scratch, steps)
-    yield from inverse(work)
-    work.run(_FINISH)
-    return (work.get(1) | (work.get(0) & 1) << 255).to_bytes(32, "little")
+        program = subtract if index & 16 else add
+        program[2] = index & 15
+        run(program, octets, TABLE, steps)
+    yield
+    x, y, z = [int.from_bytes(octets[i : i + 32], "little") % _P for i in (0, 32, 64)]
+    z = yield from inverse(z)
+    return (y * z % _P | (x * z % _P & 1) << 255).to_bytes(32, "little")
 
 
 def _check():
-    """ImportError unless `run` does as it should: some products, on whatever this runs on."""
-    work = Numbers()
-    work.set(2, 2)
-    for _ in inverse(work):
-        pass
-    work.run(b"\x01\x08\x00\x08\x00\x08\x08\x00")  # a = 0 - a, a = a + 0
-    if work.get(8) != _P >> 1:
+    """ImportError unless `run` does as it should, on whatever this runs on."""
+    octets = bytearray(accelerator.SIZE)
+    octets[:64] = b"\xff" * 32 + b"\x05" + bytes(31)
+    # 37, for 2^256 is 38; its square; that less 5; and with 37 in its place again
+    accelerator.run(b"\x02\x02\x00\x00\x01\x03\x02\x01\x00\x00\x00\x03", octets, TABLE, 3)
+    found = [int.from_bytes(octets[i : i + 32], "little") % _P for i in (64, 96, 0)]
+    if found != [1369, 1364, 1401]:
         raise ImportError("the accelerator for Ed25519 is wrong")
 
 

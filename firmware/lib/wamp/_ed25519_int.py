@@ -5,12 +5,13 @@ A table holds the sums of one column of a scalar's digits for all patterns of th
 17 doublings make a product with the base point. Without wamp._ed25519_copies, whose 3,072 octets
 are two of the copies, it takes 51 doublings.
 
-Coordinates are extended (x = X/Z, y = Y/Z, x y = T/Z). They are never reduced below p = 2^255 - 19:
-`(t & M) + (t >> 255) * 19` shortens a number and keeps it the same modulo p. Done once after a
-multiplication it leaves some 5 bits more than went in, so every second point operation does it
-twice; that numbers may be negative or a little long costs time, never correctness.
+Coordinates are extended (x = X/Z, y = Y/Z, x y = T/Z). They are never reduced below p =
+2^255 - 19: `(t & M) + (t >> 255) * 19` shortens a number and keeps it the same modulo p. Done once
+after a multiplication it leaves some 5 bits more than went in, so every second point operation
+does it twice; that numbers may be negative or a little long costs time, never correctness.
 """
 
+from ._ed25519_inverse import inverse
 from ._ed25519_table import TABLE
 
 try:
@@ -18,16 +19,11 @@ try:
 except ImportError:  # not shipped
     COPIES = ()
 
+accelerator = None  # see wamp._ed25519_fast
+
 _M = (1 << 255) - 1
 _P = _M - 18
 _TABLES = (TABLE,) + COPIES
-
-
-def numbers():
-    """What wamp._ed25519_verify computes with."""
-    from ._ed25519_numbers import Numbers
-
-    return Numbers()
 
 
 def base_times(columns):
@@ -102,24 +98,7 @@ def base_times(columns):
                 if copy != last:
                     t = (t & m) + (t >> 255) * 19
     yield
-    z = yield from _inverse(z % _P)
+    z = yield from inverse(z % _P)
     x = x * z % _P
     y = y * z % _P
     return (y | (x & 1) << 255).to_bytes(32, "little")
-
-
-def _inverse(value):
-    """Generator; returns 1 / value modulo p by Euclid's algorithm, value from 1 to p - 1."""
-    a = _P
-    b = value
-    u = 0
-    v = 1
-    turn = 0
-    while b:
-        q = a // b
-        a, b = b, a - q * b
-        u, v = v, u - q * v
-        turn += 1
-        if not turn & 63:
-            yield
-    return u % _P

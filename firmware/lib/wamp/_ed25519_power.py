@@ -1,4 +1,4 @@
-"""A power that both an inverse and a square root modulo p = 2^255 - 19 begin with."""
+"""The power that a square root modulo 2^255 - 19 begins with."""
 
 _FIRST = (
     b"\x02\x09\x09\x02"  # b = z^8 * z
@@ -18,12 +18,6 @@ _CHAIN = (
     (8, 8, 2, b"\x02\x08\x08\x02"),  # a = z^(2^252 - 3)
 )
 
-_INVERSE = (
-    b"\x02\x09\x02\x02"  # b = z * z
-    b"\x02\x09\x09\x02"  # b = b * z
-    b"\x02\x08\x08\x09"  # a = a * b
-)
-
 
 def power(numbers):
     """Generator; puts z^(2^252 - 3) into place 8, z being in place 2. Takes places 9 and 10."""
@@ -39,11 +33,3 @@ def power(numbers):
         numbers.square(result, operand, count)
         numbers.run(product)
         yield
-
-
-def inverse(numbers):
-    """Generator; puts 1 / z into place 8, z being in place 2. Takes places 9 and 10."""
-    yield from power(numbers)
-    # That is z^(p - 2), and p - 2 = 8 * (2^252 - 3) + 3.
-    numbers.square(8, 8, 3)
-    numbers.run(_INVERSE)

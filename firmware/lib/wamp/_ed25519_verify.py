@@ -4,7 +4,9 @@ What is checked is that s * B - k * A, computed bit by bit of both numbers, is w
 signature's first half is. Nothing here is secret, so nothing here hides how long it takes.
 """
 
-from ._ed25519_power import inverse, power
+from ._ed25519_inverse import inverse
+from ._ed25519_numbers import numbers as _numbers
+from ._ed25519_power import power
 from .sha512 import steps as _sha512
 
 _P = (1 << 255) - 19
@@ -38,13 +40,14 @@ _ADD = (
 )
 
 
-def verify(numbers, public, message, signature):
+def verify(public, message, signature, accelerator=None):
     """Generator; True where `signature`, 64 octets, is that of `message` under `public`.
 
     False where it is not, where a number is written down with more than it may have, and where the
     public key is no point of the curve or one of the eight of small order, under which anything
     can be signed.
     """
+    numbers = _numbers(accelerator)
     s = int.from_bytes(signature[32:], "little")
     key = yield from _point(numbers, public)
     if s >= _L or key is None:
@@ -76,9 +79,9 @@ def verify(numbers, public, message, signature):
             numbers.run(_ADD)
         else:
             numbers.run(_DOUBLE[:-4])
-    yield from inverse(numbers)
-    x = numbers.get(0) * numbers.get(8) % _P
-    y = numbers.get(1) * numbers.get(8) % _P
+    z = yield from inverse(numbers.get(2))
+    x = numbers.get(0) * z % _P
+    y = numbers.get(1) * z % _P
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 

@@ -18,17 +18,29 @@ except ImportError:  # CPython, where tools look at this module but nothing runs
 
 
 def words(octets):
-    """The array of 32-bit words, high octet first in `octets`, that `digest` takes."""
+    """The 32-bit words, high octet first in `octets`, as `digest` takes them."""
     return array("I", unpack(">%dI" % (len(octets) // 4), octets))
 
 
 def digest(padded, start, rounds):
     """The digest, 64 octets, of padded data; start and rounds: the constants as `words`."""
-    state = array("I", start)
-    ring = array("I", bytes(128))
+    state = bytearray(start)
+    ring = bytearray(128)
     for offset in range(0, len(padded), 128):
         _block(padded, offset, state, rounds, ring)
-    return b"".join([word.to_bytes(4, "big") for word in state])
+    _turn(state)
+    return bytes(state)
+
+
+@micropython.viper
+def _turn(state):
+    """High octet first."""
+    s = ptr32(state)
+    i: int = 0
+    while i < 16:
+        x = uint(s[i])
+        s[i] = x << 24 | (x & uint(0xFF00)) << 8 | x >> 8 & uint(0xFF00) | x >> 24
+        i += 1
 
 
 @micropython.viper

@@ -2,8 +2,8 @@ from collections.abc import Generator
 from typing import Any
 
 from .authcra import CRA as CRA
-from .authcryptosign import Cryptosign as Cryptosign
 from .authcrossbarscram import CrossbarScram as CrossbarScram
+from .authcryptosign import Cryptosign as Cryptosign
 from .authscram import Scram as Scram
 from .authtotp import TOTP as TOTP
 

@@ -26,7 +26,6 @@ from .errors import ConfigurationError
 from .sha512 import steps as _sha512
 
 try:
-    from . import _ed25519_thumb  # noqa: F401 - first what may not be there
     from . import _ed25519_fast as _curve
 except Exception:  # not shipped, for another processor, or wrong
     from . import _ed25519_int as _curve
@@ -82,7 +81,7 @@ def verify(public, message, signature):
         )
     from . import _ed25519_verify
 
-    return (yield from _ed25519_verify.verify(_curve.numbers(), public, message, signature))
+    return (yield from _ed25519_verify.verify(public, message, signature, _curve.accelerator))
 
 
 def _digest(seed):
@@ -102,17 +101,25 @@ def _columns(scalar):
         scalar += _L
     # Digit i is 1 where bit i of (scalar + 2^255 - 1) / 2 is set and -1 where it is not.
     digits = (scalar + _M) >> 1
-    r0, r1, r2, r3, r4 = [(digits >> row).to_bytes(32, "little") for row in range(0, 255, 51)]
+    rows = [(digits >> row).to_bytes(32, "little") for row in range(0, 255, 51)]
     columns = bytearray(51)
-    for column in range(51):
-        i = column >> 3
-        bit = column & 7
-        index = (
-            r0[i] >> bit & 1
-            | (r1[i] >> bit & 1) << 1
-            | (r2[i] >> bit & 1) << 2
-            | (r3[i] >> bit & 1) << 3
-        )
-        # The top digit is the sign of the entry, and the others are relative to it.
-        columns[column] = index if r4[i] >> bit & 1 else 31 - index
+    column = 0
+    for i, groups in ((0, 8), (3, 8), (6, 1)):
+        a, b, c, d, sign = [row[i] | row[i + 1] << 8 | row[i + 2] << 16 for row in rows]
+        # Three columns at a time: 73 copies three bits twice, 0x111 keeps one in each four.
+        for _ in range(groups):
+            index = (a & 7) * 73 & 0x111 | ((b & 7) * 73 & 0x111) << 1
+            index |= ((c & 7) * 73 & 0x111) << 2 | ((d & 7) * 73 & 0x111) << 3
+            # The top digit is the sign of the entry, and the others are relative to it.
+            negated = (~sign & 7) * 73 & 0x111
+            index ^= negated * 15
+            columns[column] = index & 15 | negated << 4 & 16
+            columns[column + 1] = index >> 4 & 15 | negated & 16
+            columns[column + 2] = index >> 8 | negated >> 4 & 16
+            column += 3
+            a >>= 3
+            b >>= 3
+            c >>= 3
+            d >>= 3
+            sign >>= 3
     return columns

@@ -8,8 +8,6 @@ RP2040 time, for callers that share the processor.
 import hashlib
 import sys
 
-_MASK = (1 << 64) - 1
-
 # First 64 bits of the fractional parts of the cube roots of the first 80 primes, 8 octets each.
 _ROUNDS = (
     b"\x42\x8a\x2f\x98\xd7\x28\xae\x22\x71\x37\x44\x91\x23\xef\x65\xcd"
@@ -63,48 +61,13 @@ _START = (
 )
 
 
-def _plain(data):
-    """Generator; the digest on plain integers, right on any port that has long ones."""
-    mask = _MASK
-    data = _padded(data)
-    state = [int.from_bytes(_START[i : i + 8], "big") for i in range(0, 64, 8)]
-    for offset in range(0, len(data), 128):
-        w = [int.from_bytes(data[i : i + 8], "big") for i in range(offset, offset + 128, 8)]
-        a, b, c, d, e, f, g, h = state
-        for i in range(80):
-            if not i & 15:
-                yield
-            n = i & 15
-            if i > 15:
-                # The message schedule, in a ring of 16. A word written twice side by side makes
-                # a rotation one shift.
-                x = w[i + 1 & 15]
-                y = w[i + 14 & 15]
-                x2 = x | x << 64
-                y2 = y | y << 64
-                w[n] = (
-                    w[n]
-                    + w[i + 9 & 15]
-                    + ((x2 >> 1 ^ x2 >> 8 ^ x >> 7) & mask)
-                    + ((y2 >> 19 ^ y2 >> 61 ^ y >> 6) & mask)
-                ) & mask
-            x = e | e << 64
-            h += ((x >> 14 ^ x >> 18 ^ x >> 41) & mask) + (g ^ e & (f ^ g)) + w[n]
-            h += int.from_bytes(_ROUNDS[8 * i : 8 * i + 8], "big")
-            x = a | a << 64
-            x = ((x >> 28 ^ x >> 34 ^ x >> 39) & mask) + (a & b | c & (a | b))
-            h, g, f, e, d, c, b, a = g, f, e, d + h & mask, c, b, a, h + x & mask
-        state = [(x + y) & mask for x, y in zip(state, (a, b, c, d, e, f, g, h))]
-    return b"".join([x.to_bytes(8, "big") for x in state])
-
-
 def _padded(data):
     length = len(data)
     return data + b"\x80" + bytes(-(length + 17) % 128) + (8 * length).to_bytes(16, "big")
 
 
 def _choose():
-    """The digest as a plain function, or None where only `_plain` is right."""
+    """The digest as a plain function, or None where only wamp._sha512_int is right."""
     if hasattr(hashlib, "sha512"):
         return _in_c
     if sys.maxsize < 1 << 32:  # viper's words are the port's, and these must have 32 bits
@@ -146,4 +109,6 @@ def steps(data):
     """Generator; returns the digest, 64 octets, of `data`, octets."""
     if _fast:
         return _fast(data)
-    return (yield from _plain(data))
+    from ._sha512_int import plain
+
+    return (yield from plain(_padded(data), _START, _ROUNDS))

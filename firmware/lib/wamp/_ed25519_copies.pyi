@@ -1,0 +1,1 @@
+COPIES: tuple[bytes, ...]

@@ -1,0 +1,3 @@
+from collections.abc import Generator
+
+def inverse(value: int) -> Generator[None, None, int]: ...

@@ -1,0 +1,3 @@
+from collections.abc import Generator
+
+def plain(data: bytes, start: bytes, rounds: bytes) -> Generator[None, None, bytes]: ...
