@@ -4,7 +4,7 @@ from binascii import hexlify, unhexlify
 
 from helpers import raises
 
-from wamp import auth, authcra, ed25519
+from wamp import auth, authcra, authtotp, ed25519, session
 from wamp.errors import AuthenticationError, ConfigurationError, RemoteProtocolError
 
 run = ed25519.run
@@ -384,6 +384,477 @@ def test_cryptosign_with_another_signer():
     raises(AuthenticationError, run, short.challenge({"challenge": CHALLENGE}))
 
 
+# -- a router that must prove itself
+
+# The specification's ("Cryptosign", router authentication): public key, challenge, signature. In
+# the second row what is signed is challenge XOR channel id, which comes here as the challenge.
+ROUTERS = (
+    (
+        "4a3838f6fe75251e613329d53fc69b262d5eac97fb1d73bebbaed4015b53c862",
+        "bbae60ea44cdd7b20dc7010a618b0f0803fab25a817520b4b7f057299b524deb",
+        "fd5128d2d207ba58a9d1d6f41b72c747964ad9d1294077b3b1eee6130b05843a"
+        "b12c53c7f2519f73d4feb82db19d8ca0fc26b62bde6518e79a882f5795bc9f00",
+    ),
+    (  # the key is that of the next row, which this row must not be taken for
+        PUBLICS[1],
+        CHALLENGE,
+        CRYPTOSIGN[1][2],
+    ),
+)
+
+
+def demanding(n=0, said=True, **options):
+    """A login that wants a proof of ROUTERS[n], and what it has written into HELLO's authextra."""
+    public, challenge, _ = ROUTERS[n]
+    login = auth.Cryptosign(
+        unhexlify(SEEDS[1]),
+        unhexlify(PUBLICS[1]),
+        router=options.pop("router", unhexlify(public)),
+        random=lambda count: unhexlify(challenge),
+        **options,
+    )
+    details = {"authextra": None}
+    if said:
+        login.hello(details)
+    return login, details["authextra"]
+
+
+def proof(n=0, **changes):
+    """A CHALLENGE with what proves it."""
+    public, challenge, signature = ROUTERS[n]
+    extra = {"challenge": CHALLENGE, "channel_binding": None, "pubkey": public}
+    extra["signature"] = signature + challenge
+    for name in changes:
+        extra[name] = changes[name]
+    return extra
+
+
+def test_router_that_proves_itself():
+    for n in range(len(ROUTERS)):
+        login, authextra = demanding(n)
+        assert login.unproved is True
+        assert authextra == {"pubkey": PUBLICS[1], "challenge": ROUTERS[n][1]}
+        raises(AuthenticationError, login.welcome, {"authmethod": "cryptosign"})
+        extra = proof(n)
+        assert run(login.challenge(extra)) == (CRYPTOSIGN[1][2] + CHALLENGE, {})
+        assert login.unproved is False
+        login.welcome({"authmethod": "cryptosign"})
+        # A second round needs no second proof.
+        run(login.challenge({"challenge": CHALLENGE}))
+
+
+def test_router_may_show_less_or_write_it_otherwise():
+    public, challenge, signature = ROUTERS[0]
+    for extra in (
+        proof(pubkey=None),
+        proof(pubkey=public.upper(), signature=(signature + challenge).upper()),
+    ):
+        login, _ = demanding()
+        run(login.challenge(extra))
+        login.welcome({})
+    login, _ = demanding(router=(unhexlify(PUBLICS[2]), unhexlify(public)))
+    run(login.challenge(proof(pubkey=None)))
+    login.welcome({})
+
+
+def test_router_that_does_not_prove_itself():
+    public, challenge, signature = ROUTERS[0]
+    proven = signature + challenge
+    rows = (
+        {"signature": None},
+        {"signature": ""},
+        {"signature": 7},
+        {"signature": signature},
+        {"signature": proven + "00"},
+        {"signature": "x" + proven[1:]},
+        {"signature": unhexlify(proven)},
+        {"signature": signature + CHALLENGE},  # another challenge
+        {"signature": "0" + proven[1:]},
+        {"signature": signature[:-2] + "80" + challenge},
+        {"signature": "00" * 64 + challenge},
+        {"pubkey": PUBLICS[2]},  # not the one that is pinned
+        {"pubkey": "nothing"},
+        {"pubkey": 7},
+    )
+    for changes in rows:
+        login, _ = demanding()
+        raises(AuthenticationError, run, login.challenge(proof(**changes)))
+        assert login.unproved is True, changes
+        raises(AuthenticationError, login.welcome, {})
+        raises(AuthenticationError, login.confirm, {})
+    # A key that was not pinned, though its signature is right.
+    login, _ = demanding(router=unhexlify(PUBLICS[2]))
+    for changes in ({}, {"pubkey": None}, {"pubkey": PUBLICS[2]}):
+        raises(AuthenticationError, run, login.challenge(proof(**changes)))
+
+
+def test_the_proof_is_asked_for_in_each_join():
+    challenges = [unhexlify(ROUTERS[0][1]), unhexlify(CHALLENGE), unhexlify(CHALLENGE)]
+    login = auth.Cryptosign(
+        unhexlify(SEEDS[1]),
+        unhexlify(PUBLICS[1]),
+        router=unhexlify(ROUTERS[0][0]),
+        random=lambda count: challenges.pop(0),
+    )
+    login.hello({})
+    run(login.challenge(proof()))
+    login.hello({})
+    assert login.unproved is True
+    raises(AuthenticationError, run, login.challenge(proof()))  # the proof of the last one
+    raises(AuthenticationError, login.hello, {})  # a generator that repeats itself
+
+
+def test_another_verifier():
+    seen = []
+
+    def verify(public, message, signature):
+        seen.append((public, message, signature))
+        return len(seen) > 1
+
+    login, _ = demanding(verify=verify)
+    raises(AuthenticationError, run, login.challenge(proof()))
+    run(login.challenge(proof()))
+    public, challenge, signature = ROUTERS[0]
+    assert seen[0] == (unhexlify(public), unhexlify(challenge), unhexlify(signature))
+
+
+class Router:
+    """The other end of a session; what it is told is in `told`."""
+
+    def __init__(self, *logins):
+        self.told = []
+        self.protocol = session.Protocol(self.told.append)
+        self.protocol.join("realm1", logins)
+
+    def says(self, *message):
+        """What the session reports of a message."""
+        return self.protocol.receive(list(message))
+
+    def answered(self, report):
+        """Answer a CHALLENGE that was reported."""
+        assert report[0] == session.CHALLENGED, report
+        self.protocol.authenticate(*run(report[1].challenge(report[2])))
+
+
+WELCOME = {"roles": {"broker": {}, "dealer": {}}}
+
+
+def welcome(**details):
+    details.update(WELCOME)
+    return details
+
+
+def test_no_session_without_the_proof_whatever_else_was_offered():
+    ways = (
+        lambda router: router.says(2, 77, welcome()),
+        lambda router: router.says(2, 77, welcome(authmethod="cryptosign")),
+        lambda router: router.says(2, 77, welcome(authmethod="anonymous")),
+        lambda router: router.says(2, 77, welcome(authmethod="ticket")),
+        lambda router: router.says(4, "ticket", {}),
+    )
+    for way in ways:
+        for first in (True, False):
+            login, _ = demanding(said=False)
+            others = (auth.Anonymous(), auth.Ticket("a", "secret"))
+            router = Router(*((login,) + others if first else others + (login,)))
+            report = way(router)
+            assert report[0] == session.ENDED, report
+            assert isinstance(report[1], AuthenticationError), report
+            assert router.protocol.session is None
+            assert router.told[-1][0] == 3 and "secret" not in str(router.told[1:])
+
+
+def test_two_rounds():
+    login, _ = demanding(said=False)
+    router = Router(login, auth.Ticket("a", "secret"))
+    router.answered(router.says(4, "cryptosign", proof()))
+    router.answered(router.says(4, "ticket", {}))
+    assert router.told[-1] == [5, "secret", {}]
+    assert router.says(2, 77, welcome(authmethod="ticket"))[0] == session.JOINED
+
+
+# -- SCRAM
+
+RFC_7677 = "rOprNGfwEbeRWgbNEkqO"  # its nonce has 15 octets in base64, not 18 as ours
+
+# name, dialect, authid, password, nonce of the client, extra, proof, the router's verifier
+SCRAM = (
+    (
+        "RFC 7677",
+        "Scram",
+        "user",
+        "pencil",
+        RFC_7677,
+        {
+            "nonce": RFC_7677 + "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+            "salt": "W22ZaJ0SNY7soEsUEjb6gQ==",
+            "kdf": "pbkdf2",
+            "iterations": 4096,
+            "memory": None,
+        },
+        "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+        "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+    ),
+    (  # computed from the specification's SaltedPassword with CPython's hmac
+        "argon2id",
+        "Scram",
+        "peter",
+        "p4ssw0rd",
+        "egVDf3DMJh0=",
+        {
+            "nonce": "egVDf3DMJh0=SBmkFIh7sSo=",
+            "salt": "MTIzNDU2Nzg5MGFiY2RlZg==",
+            "kdf": "argon2id13",
+            "iterations": 32,
+            "memory": 512,
+        },
+        "684/Da4i9wZ3SfKetdxfNPvk0R7xexGhE3I9msko3cU=",
+        "CwOVifB0hkzqoT93VKmXPSAJeZIusPc7MMG/JmkCAu0=",
+    ),
+    (  # as autobahn 26.10 has it
+        "crossbar, argon2id",
+        "CrossbarScram",
+        "username",
+        "p4ssw0rd",
+        "1234567890abcdef",
+        {
+            "nonce": "1234567890abcdeffedcba0987654321",
+            "salt": "MTIzNDU2Nzg5MGFiY2RlZg==",
+            "kdf": "argon2id-13",
+            "iterations": 32,
+            "memory": 512,
+        },
+        "OLDMSlDGaUeUC9+4X2qgd/W55OhuvRu6GUu3Jp2AOYY=",
+        "LIQH1j7iOFqjR9YIku3pCyqgW1tN4/cn8VXaR7xX/NY=",
+    ),
+)
+FIELD = {"Scram": "verifier", "CrossbarScram": "scram_server_signature"}
+
+
+def argon2(password, salt, iterations, memory):
+    """Of the one password that the rows have."""
+    assert (password, salt) == (b"p4ssw0rd", b"1234567890abcdef")
+    assert (iterations, memory) == (32, 512)
+    return unhexlify("ee4a8acf9d5958354fb79a95ae20692d05e42591ba49fae85eb6700e8b0ed293")
+
+
+def scram(row, **options):
+    """The login of a row as if its nonce was the row's."""
+    login = getattr(auth, row[1])(row[2], row[3], lambda count: bytes(range(count)), **options)
+    login.hello({})
+    login._nonce = row[4]
+    return login
+
+
+def test_scram_signatures():
+    for row in SCRAM:
+        login = scram(row, argon2=argon2)
+        before = dict(row[5])
+        signature, extra = run(login.challenge(row[5]))
+        assert signature == row[6], row[0]
+        assert row[5] == before
+        if row[1] == "Scram":
+            assert extra == {"nonce": row[5]["nonce"], "channel_binding": None}
+        else:
+            assert extra == {}
+        assert login.unproved is True
+        login.confirm({"authextra": {FIELD[row[1]]: row[7]}})
+        assert login.unproved is False
+        login.welcome({"authmethod": login.method})
+
+
+def test_scram_verifier():
+    row = SCRAM[1]
+    login = scram(row, argon2=argon2)
+    raises(AuthenticationError, login.welcome, {"authextra": {"verifier": row[7]}})
+    run(login.challenge(row[5]))
+    for authextra in (
+        None,
+        {},
+        [],
+        "x",
+        {"verifier": None},
+        {"verifier": 7},
+        {"verifier": ""},
+        {"verifier": "v="},
+        {"verifier": row[7][:-1]},
+        {"verifier": row[7] + "="},
+        {"verifier": row[6]},
+        {"verifier": "v=v=" + row[7]},
+        {"scram_server_signature": row[7]},
+    ):
+        for details in ({"authextra": authextra}, {"authextra": authextra, "authmethod": "x"}):
+            raises(AuthenticationError, login.confirm, details)
+            raises(AuthenticationError, login.welcome, details)
+    raises(AuthenticationError, login.welcome, {})
+    login.welcome({"authextra": {"verifier": "v=" + row[7]}})
+    login.hello({})
+    raises(AuthenticationError, login.welcome, {"authextra": {"verifier": row[7]}})
+
+
+def test_scram_session_needs_the_verifier():
+    row = SCRAM[1]
+    for details in (
+        welcome(),
+        welcome(authmethod="wamp-scram"),
+        welcome(authmethod="anonymous"),
+        welcome(authmethod="wamp-scram", authextra={"verifier": row[6]}),
+    ):
+        login = scram(row, argon2=argon2)
+        router = Router(login, auth.Anonymous())
+        login._nonce = row[4]
+        router.answered(router.says(4, "wamp-scram", row[5]))
+        report = router.says(2, 77, details)
+        assert report[0] == session.ENDED and isinstance(report[1], AuthenticationError), details
+    login = scram(row, argon2=argon2)
+    router = Router(login, auth.Anonymous())
+    login._nonce = row[4]
+    router.answered(router.says(4, "wamp-scram", row[5]))
+    details = welcome(authmethod="wamp-scram", authextra={"verifier": row[7]})
+    assert router.says(2, 77, details)[0] == session.JOINED
+
+
+def test_scram_hello():
+    octets = [b"a" * 17 + b"b", b"a" * 17 + b"c", b"a" * 17 + b"c", b"z" * 18, b"short"]
+    login = auth.Scram("peter", "secret", lambda count: octets.pop(0))
+    for nonce in ("YWFhYWFhYWFhYWFhYWFhYWFi", "YWFhYWFhYWFhYWFhYWFhYWFj"):
+        details = {"authextra": {"site": "roof"}}
+        login.hello(details)
+        authextra = {"site": "roof", "nonce": nonce, "channel_binding": None}
+        assert details == {"authid": "peter", "authextra": authextra}
+    for _ in range(3):
+        raises(AuthenticationError, login.hello, {})  # the same again; all alike; too short
+
+
+def test_scram_hostile_challenges():
+    good = SCRAM[0][5]
+    nonce = RFC_7677
+    rows = (
+        ({"nonce": None}, RemoteProtocolError),
+        ({"nonce": 7}, RemoteProtocolError),
+        ({"nonce": ""}, RemoteProtocolError),
+        ({"nonce": nonce}, RemoteProtocolError),
+        ({"nonce": nonce[:-1] + "x123"}, RemoteProtocolError),
+        ({"nonce": "x" + nonce + "123"}, RemoteProtocolError),
+        ({"nonce": nonce + ",s=x"}, RemoteProtocolError),
+        ({"nonce": nonce + "\n"}, RemoteProtocolError),
+        ({"nonce": nonce + "\u00e9"}, RemoteProtocolError),
+        ({"nonce": nonce + "x" * 300}, RemoteProtocolError),
+        ({"salt": None}, RemoteProtocolError),
+        ({"salt": b"W22Z"}, RemoteProtocolError),
+        ({"salt": ""}, RemoteProtocolError),
+        ({"salt": "W22"}, RemoteProtocolError),
+        ({"salt": "W22Z "}, RemoteProtocolError),
+        ({"salt": "W2,Z"}, RemoteProtocolError),
+        ({"salt": "AAAA" * 50}, RemoteProtocolError),
+        ({"kdf": None}, RemoteProtocolError),
+        ({"kdf": 1}, RemoteProtocolError),
+        ({"kdf": "md5"}, AuthenticationError),
+        ({"kdf": "argon2id13", "memory": 512}, AuthenticationError),
+        ({"kdf": "argon2id-13", "memory": 1 << 32}, AuthenticationError),
+        ({"iterations": None}, RemoteProtocolError),
+        ({"iterations": 0}, RemoteProtocolError),
+        ({"iterations": "4096"}, RemoteProtocolError),
+        ({"iterations": 1}, AuthenticationError),
+        ({"iterations": 4095}, AuthenticationError),
+        ({"iterations": 100001}, AuthenticationError),
+        ({"iterations": 1 << 40}, AuthenticationError),
+        ({"channel_binding": "tls-unique"}, AuthenticationError),
+        ({"channel_binding": 7}, AuthenticationError),
+    )
+    for dialect in ("Scram", "CrossbarScram"):
+        for changes, error in rows:
+            login = scram(("", dialect, "user", "hunter2", nonce))
+            extra = dict(good)
+            extra.update(changes)
+            text = str(raises(error, run, login.challenge(extra)))
+            assert "hunter2" not in text and len(text) < 200, text
+            assert login.unproved is False
+    # Where argon2id can be computed it has limits too.
+    for changes, error in (
+        ({"memory": None}, RemoteProtocolError),
+        ({"memory": 0}, RemoteProtocolError),
+        ({"memory": 1 << 32}, AuthenticationError),
+        ({"iterations": 1 << 21, "memory": 512}, AuthenticationError),
+    ):
+        extra = dict(SCRAM[1][5])
+        extra.update(changes)
+        raises(error, run, scram(SCRAM[1], argon2=argon2).challenge(extra))
+
+
+def test_scram_challenge_before_hello():
+    login = auth.Scram("a", "b", lambda count: bytes(count))
+    raises(RemoteProtocolError, run, login.challenge(SCRAM[0][5]))
+
+
+def test_scram_yields_while_it_derives_and_keeps_the_keys():
+    login = scram(SCRAM[0])
+    assert len(list(login.challenge(SCRAM[0][5]))) == 4096 // 16 + 1
+    assert len(list(login.challenge(SCRAM[0][5]))) == 2
+    assert run(login.challenge(SCRAM[0][5]))[0] == SCRAM[0][6]
+
+
+def test_scram_names_are_escaped_in_the_specifications_form_only():
+    for dialect, name in (("Scram", "a=3D=2Cb"), ("CrossbarScram", "a=,b")):
+        login = getattr(auth, dialect)("a=,b", "secret", lambda count: bytes(range(count)))
+        assert login._name() == name
+
+
+# -- TOTP
+
+# RFC 6238, appendix B, SHA-1; then six digits of the same.
+CODES = (
+    (59, "94287082"),
+    (1111111109, "07081804"),
+    (1111111111, "14050471"),
+    (1234567890, "89005924"),
+    (2000000000, "69279037"),
+    (20000000000, "65353130"),
+)
+RFC_SECRET = b"12345678901234567890"
+RFC_BASE32 = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+
+
+def test_totp_codes():
+    for seconds, code in CODES:
+        assert authtotp.totp(RFC_SECRET, seconds, 8) == code
+        assert authtotp.totp(RFC_SECRET, seconds) == code[2:]
+
+
+def test_totp_login():
+    now = [2000000000]
+    for secret in (RFC_SECRET, RFC_BASE32, "gezd gnbv gy3t qojq gezd gnbv gy3t qojq===="):
+        login = auth.TOTP("alice", secret, lambda: now[0] + 0.5)
+        assert login.method == "ticket" and login.needs_private_link is True
+        assert run(login.challenge({})) == ("279037", {})
+        now[0] += 30
+        assert run(login.challenge({}))[0] != "279037"
+        now[0] -= 30
+    assert auth.TOTP("a", RFC_SECRET, lambda: 0, allow_clear=True).needs_private_link is False
+
+
+def test_totp_needs_a_clock():
+    for seconds in (0, 59, 946684800, 1609459200, 1735689599):
+        login = auth.TOTP("alice", RFC_SECRET, lambda: seconds)
+        text = str(raises(AuthenticationError, run, login.challenge({})))
+        assert "clock" in text and "NTP" in text
+    run(auth.TOTP("alice", RFC_SECRET, lambda: 1735689600).challenge({}))
+
+
+def test_base32():
+    for text, octets in (
+        ("MY", b"f"),
+        ("MZXQ====", b"fo"),
+        ("mzxw6", b"foo"),
+        ("MZXW6YQ", b"foob"),
+        ("MZXW6YTB", b"fooba"),
+        ("MZXW6YTBOI======", b"foobar"),
+    ):
+        assert authtotp.base32(text) == octets, text
+    for text in ("0", "1", "8", "A-B", "\u00e9"):
+        raises(ConfigurationError, authtotp.base32, text)
+
+
 def test_welcome():
     for login in (auth.Anonymous(), auth.Ticket("a", "t"), auth.CRA("a", "s"), key(0)):
         login.welcome({})
@@ -417,9 +888,24 @@ def test_arguments_that_cannot_work():
         (auth.Cryptosign, (None,)),
         (auth.Cryptosign, (None, seed)),
         (auth.Cryptosign, (None, None, None, lambda message: message)),
+        (auth.Cryptosign, (seed, seed, None, None, seed)),  # no random
+        (auth.Cryptosign, (seed, seed, None, None, seed[:31], bytes)),
+        (auth.Cryptosign, (seed, seed, None, None, (), bytes)),
+        (auth.Cryptosign, (seed, seed, None, None, "00" * 32, bytes)),
+        (auth.Scram, (None, "p", bytes)),
+        (auth.Scram, ("a", "", bytes)),
+        (auth.Scram, ("a", b"p", bytes)),
+        (auth.Scram, ("a\n", "p", bytes)),
+        (auth.CrossbarScram, ("a", "p\x00", bytes)),
+        (auth.TOTP, (None, b"s", int)),
+        (auth.TOTP, ("a", b"", int)),
+        (auth.TOTP, ("a", "", int)),
+        (auth.TOTP, ("a", "1", int)),
+        (auth.TOTP, ("a", 7, int)),
     )
     for make, arguments in rows:
         raises(ConfigurationError, make, *arguments)
+    raises(AttributeError, lambda: auth.Nothing)
 
 
 def test_secrets_are_in_no_text():
@@ -429,6 +915,8 @@ def test_secrets_are_in_no_text():
         (auth.Ticket("alice", secret), "Ticket(authid='alice')"),
         (auth.CRA("bob", secret), "CRA(authid='bob')"),
         (auth.CRA("bob", secret.encode()), "CRA(authid='bob')"),
+        (auth.Scram("bob", secret, bytes), "Scram(authid='bob')"),
+        (auth.TOTP("bob", secret.encode(), int), "TOTP(authid='bob')"),
         (auth.Cryptosign(seed), "Cryptosign(public=None, authid=None)"),
         (key(0), "Cryptosign(public='%s', authid='erin')" % PUBLICS[0]),
     )

@@ -3,7 +3,7 @@
 import sys
 from binascii import a2b_base64, hexlify
 
-from wamp import kdf
+from wamp import kdf, sha1
 from wamp.ed25519 import run
 
 # key, data, code: RFC 4231, test cases 1, 2, 3, 4, 6, 7; then own rows around the block length,
@@ -85,6 +85,35 @@ DERIVED_LONG = (
 def test_codes():
     for key, data, code in CODES:
         assert hexlify(kdf.hmac_sha256(key, data)).decode() == code, (key, data)
+
+
+def test_codes_with_sha1():
+    for form in ("hashlib", "wamp"):
+        # RFC 2202, cases 1, 2 and 6; wamp.sha1 is for ports whose hashlib has none.
+        for key, data, code in (
+            (b"\x0b" * 20, b"Hi There", "b617318655057264e28bc0b6fb378c8ef146be00"),
+            (b"Jefe", b"what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
+            (
+                b"\xaa" * 80,
+                b"Test Using Larger Than Block-Size Key - Hash Key First",
+                "aa4ae5e15272d00e95705637ce8a3b55ed402112",
+            ),
+        ):
+            if form == "hashlib":
+                assert hexlify(kdf.hmac_sha1(key, data)).decode() == code
+            else:
+                inner, outer = kdf._pads(sha1.sha1(key).digest() if len(key) > 64 else key)
+                digest = sha1.sha1(outer + sha1.sha1(inner + data).digest()).digest()
+                assert hexlify(digest).decode() == code
+
+
+def test_sha1_at_block_borders():
+    # Computed with CPython's hashlib: the last of 150 digests, each over the one before it and n
+    # octets more.
+    digest = b""
+    for n in range(150):
+        digest = sha1.sha1(digest + bytes([n]) * n).digest()
+    assert hexlify(digest).decode() == "e8d36a82431ad8a959e56fc9c6ff09575afda0cf"
 
 
 def test_keys_are_left_alone():
