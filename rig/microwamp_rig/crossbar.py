@@ -5,17 +5,23 @@
                                  disclosed; `restricted` may neither register nor publish under
                                  FORBIDDEN
     url                          rs://   RawSocket over TCP, CBOR; anonymous only
-    auth_url                     rs://   ticket, wampcra, cryptosign; no anonymous
-    tls_url                      rss://  all four logins; `certificate` is the CA to trust
-    unix_url                     rs://unix:/path, all four logins
+    auth_url                     rs://   ticket, wampcra, scram, cryptosign; no anonymous
+    tls_url                      rss://  all five logins; `certificate` is the CA to trust
+    unix_url                     rs://unix:/path, all five logins
+    public_key                   the node's own, with which it proves itself to cryptosign clients
 
-The logins are TICKET_*, CRA_*, CRA_SALTED_*, CRYPTOSIGN_* below and the keys given to the node.
+The logins are TICKET_*, CRA_*, CRA_SALTED_*, SCRAM_*, CRYPTOSIGN_* below and the keys given to the
+node.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +30,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from nacl.pwhash import argon2id
 
 from microwamp_rig import process
 
@@ -35,6 +43,8 @@ TICKET_AUTHID, TICKET = "alice", "ticket-of-alice"
 RESTRICTED_AUTHID, RESTRICTED_TICKET = "rita", "ticket-of-rita"
 CRA_AUTHID, CRA_SECRET = "bob", "secret-of-bob"
 CRA_SALTED_AUTHID, CRA_SALTED_SECRET = "carol", "secret-of-carol"
+SCRAM_AUTHID, SCRAM_PASSWORD = "dave", "password-of-dave"
+SCRAM_ARGON2_AUTHID, SCRAM_ARGON2_PASSWORD = "dora", "password-of-dora"
 CRYPTOSIGN_AUTHID = "erin"
 CRYPTOSIGN_SEED = bytes(range(32))
 CRYPTOSIGN_PUBLIC = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
@@ -137,6 +147,15 @@ class CrossbarNode:
         self.stop()
 
     @property
+    def public_key(self) -> str:
+        """The node's Ed25519 key, 64 hex digits; it makes one when it is first started."""
+        text = (self.folder / "key.pub").read_text()
+        found = re.search(r"^public-key-ed25519: ([0-9a-f]{64})$", text, re.MULTILINE)
+        if found is None:
+            raise CrossbarError(f"there is no key in {self.folder / 'key.pub'}")
+        return found[1]
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -207,6 +226,32 @@ class CrossbarNode:
         return "its log ends with" + "".join(f"\n  {line}" for line in lines)
 
 
+def _scram(kdf: str, salted: bytes, salt: bytes, iterations: int, memory: int) -> dict[str, Any]:
+    """A principal of crossbar's scram. salted: the password as the KDF leaves it."""
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    return {
+        "kdf": kdf,
+        "iterations": iterations,
+        "memory": memory,
+        "salt": salt.hex(),
+        "stored-key": hashlib.sha256(client).hexdigest(),
+        "server-key": hmac.digest(salted, b"Server Key", "sha256").hex(),
+        "role": "user",
+    }
+
+
+def _scram_principals() -> dict[str, Any]:
+    salt = bytes(range(16))
+    derived = hashlib.pbkdf2_hmac("sha256", SCRAM_PASSWORD.encode(), salt, 4096)
+    raw = argon2id.kdf(32, SCRAM_ARGON2_PASSWORD.encode(), salt, opslimit=4, memlimit=512 << 10)
+    # crossbar takes argon2id's octets as base64 text.
+    text = base64.b64encode(raw).rstrip(b"=")
+    return {
+        SCRAM_AUTHID: _scram("pbkdf2", derived, salt, 4096, 512),
+        SCRAM_ARGON2_AUTHID: _scram("argon2id-13", text, salt, 4, 512),
+    }
+
+
 def _config(ports: list[int], socket_path: Path, keys: Mapping[str, str]) -> dict[str, Any]:
     """The node's configuration (crossbar.io node configuration, version 2)."""
 
@@ -254,6 +299,7 @@ def _config(ports: list[int], socket_path: Path, keys: Mapping[str, str]) -> dic
                 },
             },
         },
+        "scram": {"type": "static", "principals": _scram_principals()},
         "cryptosign": {
             "type": "static",
             "principals": {

@@ -3,10 +3,14 @@
 import hashlib
 import hmac
 import random
+import subprocess
 
+import ed25519_program
 import nacl.bindings
+import pytest
 from nacl.signing import SigningKey
 
+from microwamp_rig import micropython
 from wamp import _sha512_int, auth, ed25519, kdf, sha512
 
 ROUNDS = 10_000
@@ -30,6 +34,39 @@ def test_random_keys_and_messages() -> None:
     source = random.Random(8032)
     for _ in range(ROUNDS):
         check(source.randbytes(32), source.randbytes(source.choice((0, 1, 32, 63, 64, 200))))
+
+
+@pytest.mark.parametrize("port", ["unix", "unix32"])
+def test_a_thousand_keys_and_messages_on_micropython(port: str) -> None:
+    """Public keys and signatures by the same program there and, from PyNaCl, here."""
+    seed, count = 1, 1000
+    total = hashlib.sha256()
+    for key, message in ed25519_program.cases(seed, count):
+        theirs = SigningKey(key)
+        total.update(key + theirs.verify_key.encode() + theirs.sign(message).signature)
+    done = subprocess.run(
+        [*micropython.command(port), ed25519_program.__file__, str(seed), str(count)],
+        env=micropython.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert done.stdout.strip() == f"digest {count} {total.hexdigest()}"
+
+
+def test_random_keys_and_messages_verified() -> None:
+    """Right signatures are right, and wrong in one bit they are wrong, as PyNaCl has it."""
+    source = random.Random(8033)
+    for _ in range(100):
+        theirs = SigningKey(source.randbytes(32))
+        public = theirs.verify_key.encode()
+        message = source.randbytes(source.choice((0, 1, 32, 64)))
+        signature = theirs.sign(message).signature
+        assert ed25519.run(ed25519.verify(public, message, signature)) is True
+        wrong = bytearray(signature)
+        wrong[source.randrange(64)] ^= 1 << source.randrange(8)
+        assert ed25519.run(ed25519.verify(public, message, bytes(wrong))) is False
 
 
 def test_extreme_seeds() -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import runpy
+import sys
+import types
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+import nacl.bindings
+import pytest
+from nacl.signing import SigningKey
 from thumb import Code, Cpu
+
+from wamp import ed25519
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "firmware" / "tools" / "gen_ed25519_thumb.py"
@@ -147,3 +156,95 @@ def test_long_programs() -> None:
         values[result] = MEANING[operation](values[first], values[second]) % P
     machine.run(bytes(program))
     assert [machine.get(place) % P for place in range(15)] == values
+
+
+class Accelerator(types.ModuleType):
+    """The module as the library sees it on a board. `thumb`: by its code, else by integers."""
+
+    SIZE = 15 * 32 + 84
+
+    def __init__(self) -> None:
+        super().__init__("wamp._ed25519_thumb")
+        self.thumb = True
+
+    def run(self, program: bytes, numbers: bytearray, table: bytes, count: int) -> None:
+        if self.thumb:
+            cpu = Cpu(CODE)
+            octets = cpu.place(bytearray(program)), cpu.place(numbers), cpu.place(bytearray(table))
+            cpu.call(*octets, count)
+            return
+        for operation, result, first, second in zip(
+            *[iter(program[: 4 * count])] * 4, strict=True
+        ):
+            if operation == 3:
+                numbers[32 * result : 32 * result + 96] = table[96 * first : 96 * first + 96]
+                continue
+            a, b = (
+                int.from_bytes(numbers[32 * place : 32 * place + 32], "little")
+                for place in (first, second)
+            )
+            value = MEANING[operation](a, b) % P + P  # not the least, as in Thumb code
+            numbers[32 * result : 32 * result + 32] = value.to_bytes(32, "little")
+
+
+@pytest.fixture
+def accelerator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Accelerator]:
+    """wamp.ed25519 as it is where there is an accelerator."""
+    import wamp
+
+    module = Accelerator()
+    monkeypatch.setitem(sys.modules, "wamp._ed25519_thumb", module)
+    monkeypatch.setattr(wamp, "_ed25519_thumb", module, raising=False)
+    fast = importlib.import_module("wamp._ed25519_fast")
+    monkeypatch.setattr(ed25519, "_curve", fast)
+    yield module
+    del sys.modules["wamp._ed25519_fast"], wamp._ed25519_fast
+
+
+def test_signatures_by_thumb_code(accelerator: Accelerator) -> None:
+    for n in range(2):
+        theirs = SigningKey(bytes([n]) * 32)
+        public = ed25519.run(ed25519.public_key(bytes([n]) * 32))
+        assert public == theirs.verify_key.encode()
+        signature = ed25519.run(ed25519.sign(bytes([n]) * 32, public, b"challenge"))
+        assert signature == theirs.sign(b"challenge").signature
+
+
+def test_steps_of_signatures(accelerator: Accelerator) -> None:
+    """The programs for the accelerator, with integers in its place."""
+    accelerator.thumb = False
+    source = random.Random(25519)
+    order = 2**252 + 27742317777372353535851937790883648493
+    scalars = [source.randrange(1, order) for _ in range(200)]
+    scalars += [1, 2, 8, order - 1] + [1 << bit for bit in range(0, 252, 9)]
+    for scalar in scalars:
+        theirs = nacl.bindings.crypto_scalarmult_ed25519_base_noclamp(
+            scalar.to_bytes(32, "little")
+        )
+        columns = ed25519._columns(scalar)
+        assert ed25519.run(ed25519._curve.base_times(columns)) == theirs, scalar
+
+
+def test_steps_of_verifying(accelerator: Accelerator) -> None:
+    accelerator.thumb = False
+    source = random.Random(1)
+    for _ in range(20):
+        theirs = SigningKey(source.randbytes(32))
+        public = theirs.verify_key.encode()
+        signature = theirs.sign(b"m").signature
+        assert ed25519.run(ed25519.verify(public, b"m", signature)) is True
+        assert ed25519.run(ed25519.verify(public, b"n", signature)) is False
+
+
+def test_a_wrong_accelerator_is_not_used(accelerator: Accelerator) -> None:
+    fast = sys.modules["wamp._ed25519_fast"]
+    right = accelerator.run
+    for place in range(3):
+
+        def wrong(program: bytes, numbers: bytearray, table: bytes, count: int) -> None:
+            right(program, numbers, table, count)
+            numbers[(2, 3, 0)[place] * 32 + 9] ^= 4
+
+        accelerator.run = wrong  # type: ignore[method-assign]
+        with pytest.raises(ImportError, match="accelerator"):
+            fast._check()

@@ -26,6 +26,13 @@ def login(method="anonymous", *args):
         return auth.Ticket(args[0], args[1])
     if method == "wampcra":
         return auth.CRA(args[0], args[1])
+    if method == "scram":
+        return wamp.CrossbarScram(args[0], args[1])
+    if method == "cryptosign" and len(args) > 2:
+        router = unhexlify(args[2])
+        return auth.Cryptosign(
+            unhexlify(args[0]), authid=args[1], router=router, random=os.urandom
+        )
     if method == "cryptosign":
         return auth.Cryptosign(unhexlify(args[0]), authid=args[1])
     if method == "key file":
