@@ -39,6 +39,7 @@ from wamp import ed25519
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 LIBRARY = ROOT / "firmware" / "lib" / "wamp"
+ACCELERATORS = ROOT / "firmware" / "accel" / "thumb" / "wamp"  # what the RP2040 can use
 BASELINE = HERE / "baseline.json"
 PEERS = HERE / "peers.json"
 RESULTS = HERE / "results.json"
@@ -52,7 +53,8 @@ STAGES = {
     "asyncio": (),
     "tcp": ("client", "_mpstream", "auth", "cbor"),
     "link": ("serial", "_mpports"),
-    "cryptosign": ("_sha512_viper", "keys"),
+    "cryptosign": ("keyfile",),
+    "signing": ("_sha512_viper", "ed25519"),  # while it logs in: loaded, and dropped again
 }
 
 Figures = dict[str, Any]
@@ -89,9 +91,11 @@ def compiled(source: str, name: str) -> bytes:
         return Path(f"{path}.mpy").read_bytes()
 
 
-def library() -> dict[str, bytes]:
-    """The device library as .mpy files, by module."""
+def library(accelerated: bool = True) -> dict[str, bytes]:
+    """The device library as .mpy files, by module; with what makes it faster on this chip."""
     paths = sorted(LIBRARY.glob("*.py"))
+    if accelerated:
+        paths += sorted(ACCELERATORS.glob("*.py"))
     return {path.stem: compiled(path.read_text(), f"wamp/{path.name}") for path in paths}
 
 
@@ -107,15 +111,21 @@ def board_files(program: str, *arguments: object) -> dict[str, bytes | str]:
 
 
 def imports_of(module: str) -> list[str]:
-    """Modules of the library that this one imports at its top level."""
+    """Modules of the library that this one imports at its top level, where nothing is missing."""
     found: list[str] = []
-    tree = ast.parse((LIBRARY / f"{module}.py").read_text())
+    tree = ast.parse(source(module).read_text())
     for node in tree.body:
-        for part in ast.walk(node) if isinstance(node, ast.Try) else (node,):
+        for part in node.body if isinstance(node, ast.Try) else (node,):
             if isinstance(part, ast.ImportFrom) and part.level == 1:
                 names = [part.module] if part.module else [alias.name for alias in part.names]
                 found += [name for name in names if name]
-    return [name for name in found if (LIBRARY / f"{name}.py").exists()]
+    return [name for name in found if source(name).exists()]
+
+
+def source(module: str) -> Path:
+    """The source of a module of the library; it need not exist."""
+    path = LIBRARY / f"{module}.py"
+    return path if path.exists() else ACCELERATORS / path.name
 
 
 def stages() -> list[tuple[str, list[str]]]:
@@ -133,7 +143,7 @@ def stages() -> list[tuple[str, list[str]]]:
         if roots:
             done = len(seen)
             for root in roots:
-                if (LIBRARY / f"{root}.py").exists():
+                if source(root).exists():
                     visit(root)
             first = ["wamp"] if not done else []
             result.append((stage, first + [f"wamp.{name}" for name in seen[done:]]))
@@ -278,7 +288,10 @@ def client() -> Figures:
 
 
 def crypto() -> Figures:
-    return board(board_files("crypto")).run()
+    figures = board(board_files("crypto", ".accel")).run()
+    files = board_files("crypto", "")
+    files |= {f"wamp/{name}.mpy": octets for name, octets in library(False).items()}
+    return figures | board(files).run()
 
 
 def memory() -> Figures:

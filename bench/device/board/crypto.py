@@ -1,4 +1,8 @@
-"""One Ed25519 signature with a stored public key (RFC 8032 test 2), and SHA-512 of one block."""
+"""One Ed25519 signature with a stored public key (RFC 8032 test 2), checking it, SHA-512 of one
+block, and PBKDF2.
+
+The firmware holds an accelerator for Ed25519; beside it these run from a file system without one.
+"""
 
 import gc
 from binascii import unhexlify
@@ -6,7 +10,7 @@ from binascii import unhexlify
 import measure
 from measure import ticks_diff, ticks_us
 
-from wamp import ed25519
+from wamp import ed25519, kdf
 from wamp.sha512 import sha512
 
 _SEED = unhexlify("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
@@ -19,23 +23,38 @@ _SIGNATURE = unhexlify(
 _BLOCK = bytes(111)  # with its padding one block
 
 
-def main():
-    measure.calls("crypto.sha512", sha512, _BLOCK, n=2)
+def main(which):
+    """which: end of the figures' names, ".accel" where there is an accelerator."""
+    if (ed25519._curve.accelerator is not None) != (which == ".accel"):
+        raise ValueError("this is not what is to be measured")
+    if which:
+        _others()
     times = []
     for _ in range(2):
         gc.collect()
-        times.append(_sign())
+        times.append(_timed(ed25519.sign(_SEED, _PUBLIC, _MESSAGE), _SIGNATURE))
     total, longest = min(times)
-    measure.figure("crypto.sign", total / 1000)
-    measure.figure("crypto.sign.stall", longest / 1000)
-    measure.figure("crypto.sign.heap", _heap())
+    measure.figure("crypto.sign" + which, total / 1000)
+    measure.figure(f"crypto.sign{which}.stall", longest / 1000)
+    measure.figure(f"crypto.sign{which}.heap", _heap())
+    gc.collect()
+    total, longest = _timed(ed25519.verify(_PUBLIC, _MESSAGE, _SIGNATURE), True)
+    measure.figure("crypto.verify" + which, total / 1000)
+    measure.figure(f"crypto.verify{which}.stall", longest / 1000)
 
 
-def _sign():
+def _others():
+    measure.calls("crypto.sha512", sha512, _BLOCK, n=2)
+    gc.collect()
+    total, longest = _timed(kdf.pbkdf2_sha256(b"pencil", bytes(16), 129, 32), None)
+    measure.figure("crypto.pbkdf2", total / 129)
+    measure.figure("crypto.pbkdf2.stall", longest / 1000)
+
+
+def _timed(steps, right):
     """(total, longest step) in microseconds."""
     longest = 0
     begin = last = ticks_us()
-    steps = ed25519.sign(_SEED, _PUBLIC, _MESSAGE)
     try:
         while True:
             next(steps)
@@ -44,7 +63,7 @@ def _sign():
             last = now
     except StopIteration as stop:
         now = ticks_us()
-        if stop.value != _SIGNATURE:
+        if right is not None and stop.value != right:
             raise ValueError("a wrong signature") from None
     return ticks_diff(now, begin), max(longest, ticks_diff(now, last))
 

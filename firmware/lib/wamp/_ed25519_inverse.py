@@ -45,6 +45,6 @@ def inverse(value):
             a, b = b, a - q * b
             u, v = v, u - q * v
         turn += 1
-        if not turn & 15:
+        if not turn & 7:
             yield
     return u % _P

@@ -69,7 +69,7 @@ def verify(public, message, signature, accelerator=None):
     yield
     _put(numbers, 0, 1)
     for i in range(252, -1, -1):
-        if not i & 7:
+        if not i % 3:  # 7 ms of an RP2040 without an accelerator
             yield
         a = s >> i & 1
         b = k >> i & 1

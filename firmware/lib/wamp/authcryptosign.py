@@ -2,6 +2,7 @@
 
 from binascii import hexlify, unhexlify
 
+from ._signing import load, unload
 from .auth import Authenticator
 from .errors import AuthenticationError, ConfigurationError, RemoteProtocolError
 
@@ -60,9 +61,11 @@ class Cryptosign(Authenticator):
     def prepare(self):
         """Generator; computes the public key where it was not given."""
         if self.public is None:
-            from . import ed25519
-
-            self.public = yield from ed25519.public_key(self._seed)
+            ed25519, passing = yield from load()
+            try:
+                self.public = yield from ed25519.public_key(self._seed)
+            finally:
+                unload(passing)
 
     def hello(self, details):
         """Write the public key, the authid if there is one, and the challenge to a router that
@@ -104,9 +107,11 @@ class Cryptosign(Authenticator):
             if len(signature) != 64:
                 raise AuthenticationError("sign= must return 64 octets")
         else:
-            from . import ed25519
-
-            signature = yield from ed25519.sign(self._seed, self.public, message)
+            ed25519, passing = yield from load()
+            try:
+                signature = yield from ed25519.sign(self._seed, self.public, message)
+            finally:
+                unload(passing)
         return hexlify(signature).decode() + hexlify(message).decode(), {}
 
     def _prove(self, extra):
@@ -127,9 +132,11 @@ class Cryptosign(Authenticator):
             if self._verify:
                 right = self._verify(public, self._asked, octets[:64])
             else:
-                from . import ed25519
-
-                right = yield from ed25519.verify(public, self._asked, octets[:64])
+                ed25519, passing = yield from load()
+                try:
+                    right = yield from ed25519.verify(public, self._asked, octets[:64])
+                finally:
+                    unload(passing)
             if right:
                 self.unproved = False
                 return

@@ -63,7 +63,9 @@ def sign(seed, public, message):
         raise ConfigurationError("an Ed25519 public key has 32 octets, not %d" % len(public))
     digest = yield from _digest(seed)
     nonce = int.from_bytes((yield from _sha512(digest[32:] + message)), "little") % _L
+    yield
     commitment = yield from _curve.base_times(_columns(nonce))
+    yield
     challenge = yield from _sha512(commitment + public + message)
     response = (nonce + int.from_bytes(challenge, "little") % _L * _clamp(digest)) % _L
     return commitment + response.to_bytes(32, "little")
