@@ -198,7 +198,8 @@ def accelerator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Accelerator]:
     fast = importlib.import_module("wamp._ed25519_fast")
     monkeypatch.setattr(ed25519, "_curve", fast)
     yield module
-    del sys.modules["wamp._ed25519_fast"], wamp._ed25519_fast
+    del sys.modules["wamp._ed25519_fast"]
+    delattr(wamp, "_ed25519_fast")
 
 
 def test_signatures_by_thumb_code(accelerator: Accelerator) -> None:

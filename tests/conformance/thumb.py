@@ -125,21 +125,21 @@ BRANCHES: dict[str, Callable[[Cpu], bool]] = {
 def step(operation: str, arguments: list[ast.expr]) -> Step:
     """One instruction as a function that returns the label it branches to, or None."""
     if operation in BRANCHES:
-        (target,) = arguments
-        assert isinstance(target, ast.Name)
-        return branch(BRANCHES[operation], target.id)
+        (label,) = arguments
+        assert isinstance(label, ast.Name)
+        return branch(BRANCHES[operation], label.id)
     if operation in ("push", "pop"):
         (listed,) = arguments
         assert isinstance(listed, ast.Set)
         registers = sorted(register(element) for element in listed.elts)
         return push(registers) if operation == "push" else pop(registers)
     if operation in ("ldr", "str", "ldrb"):
-        target, address = arguments
+        value, address = arguments
         assert isinstance(address, ast.List)
         size = 1 if operation == "ldrb" else 4
         base, offset = register(address.elts[0]), constant(address.elts[1], 31 * size)
         assert offset % size == 0
-        return memory(operation, register(target), base, offset, size)
+        return memory(operation, register(value), base, offset, size)
     if operation == "data":
         assert constant(arguments[0], 2) == 2
         word = constant(arguments[1], 0xFFFF)

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from .auth import Authenticator
 
@@ -16,3 +16,6 @@ class Scram(Authenticator):
         random: Callable[[int], bytes],
         argon2: Callable[[bytes, bytes, int, int], bytes] | None = None,
     ) -> None: ...
+    def _salted(
+        self, name: str, salt: bytes, iterations: int, memory: int
+    ) -> Generator[None, None, bytes]: ...
