@@ -4,7 +4,7 @@ import sys
 from binascii import unhexlify
 
 from helpers import raises
-from logins import Router, welcome
+from playedrouter import Router, welcome
 from test_auth import CHALLENGE, CRYPTOSIGN, PUBLICS, SEEDS, key
 
 from wamp import _signing, auth, ed25519, session

@@ -3,9 +3,10 @@
 from binascii import unhexlify
 
 from helpers import raises
-from logins import Router, welcome
+from playedrouter import Router, welcome
 
-from wamp import auth, authtotp, session
+import wamp
+from wamp import auth, authtotp, logins, session
 from wamp.ed25519 import run
 from wamp.errors import AuthenticationError, ConfigurationError, RemoteProtocolError
 
@@ -232,6 +233,20 @@ def test_scram_names_are_escaped_in_the_specifications_form_only():
     for dialect, name in (("Scram", "a=3D=2Cb"), ("CrossbarScram", "a=,b")):
         login = getattr(auth, dialect)("a=,b", "secret", lambda count: bytes(range(count)))
         assert login._name() == name
+
+
+def test_public_names():
+    first, second = wamp.Scram("peter", "secret"), wamp.CrossbarScram("peter", "secret")
+    assert (first.method, second.method) == ("wamp-scram", "scram")
+    nonces = set()
+    for login in (first, first, second):
+        details = {}
+        login.hello(details)
+        nonces.add(details["authextra"]["nonce"])
+    assert len(nonces) == 3
+    assert wamp.TOTP("alice", "MZXW6YTB", allow_clear=True).method == "ticket"
+    year_2025, year_2100 = 1735689600, 4102444800
+    assert year_2025 < logins.utc() < year_2100
 
 
 # -- TOTP

@@ -126,7 +126,7 @@ class Scram(Authenticator):
         """(kdf, salt, iterations, memory) of the challenge, checked."""
         name = octets(extra, "kdf").decode()
         if name not in _KDFS:
-            raise AuthenticationError("scram: the router wants the unknown kdf %r" % name[:32])
+            raise AuthenticationError("scram: the router wants the unknown kdf %r" % name[:16])
         text = octets(extra, "salt")
         try:
             salt = a2b_base64(text)

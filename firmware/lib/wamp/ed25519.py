@@ -1,25 +1,28 @@
-"""Ed25519 (RFC 8032, section 5.1): public keys and signatures on plain integers.
+"""Ed25519 (RFC 8032, section 5.1): public keys, signatures, and checking signatures.
 
 Not constant-time. Python's integers take longer for larger values, the branches below follow the
-bits of the secret, and the collector runs when it likes: who can time many signatures exactly, or
-measure the chip's power draw, may learn the key. The time of a login over a network or a cable,
-one signature over a challenge of the router's choice, gives little away, and that is what this is
-for. Where attackers can get at the chip itself, keep the key elsewhere (`sign=` of
-`wamp.auth.Cryptosign`).
+bits of the secret, the table is read where they say, and the collector runs when it likes: who can
+time many signatures exactly, or measure the chip's power draw, may learn the key. The time of a
+login over a network or a cable, one signature over a challenge of the router's choice, gives
+little away, and that is what this is for. Where attackers can get at the chip itself, keep the key
+elsewhere (`sign=` of `wamp.auth.Cryptosign`). A signature is not checked before it is returned:
+that takes several times as long (SECURITY.md says against what it would help).
 
 How it works. A scalar is written as 255 digits, each 1 or -1, which any odd number allows. They
-stand in 5 rows of 51 columns; a table holds the sums of one column for all patterns of its
-digits, up to the sign (16 entries), in 3 copies that are shifted against each other by 17 bits,
-so 51 additions and 17 doublings make a product with the base point. The table is 4,608 octets in
-wamp._ed25519_table. Coordinates are extended (x = X/Z, y = Y/Z, x y = T/Z). They are never
-reduced below p = 2^255 - 19: `(t & M) + (t >> 255) * 19` shortens a number and keeps it the same
-modulo p. Done once after a multiplication it leaves some 5 bits more than went in, so every
-second point operation does it twice; that numbers may be negative or a little long costs time,
-never correctness.
+stand in 5 rows of 51 columns; a table, wamp._ed25519_table, holds the sums of one column for all
+patterns of its digits, up to the sign (16 entries, 1,536 octets). So 51 doublings and 51 additions
+make a product with the base point, or fewer doublings where there are shifted copies of the table.
+wamp._ed25519_fast does them where an accelerator is found and right, else wamp._ed25519_int, on
+plain integers. Checking is in wamp._ed25519_verify, loaded when it is used.
 
-`public_key` and `sign` are generators: they yield None about every 8 ms of RP2040 time, so that
-other tasks can run, and return the octets. `run` drives one to its end without a pause. On an
-RP2040 either takes 100 ms; without the viper form of SHA-512 `sign` takes 240, `public_key` 140.
+All are generators: they yield None every few milliseconds of RP2040 time, so that other tasks can
+run, and return the value. `run` drives one to its end without a pause. On an RP2040, in ms, with
+SHA-512 in viper (wamp.sha512; on plain integers it takes 48 a block):
+
+                    accelerator     integers    longest step
+    public_key               28           91    7; 16
+    sign                     32           96    7; 16
+    verify                  @@V
 """
 
 from .errors import ConfigurationError
