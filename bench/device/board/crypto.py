@@ -10,7 +10,7 @@ from binascii import unhexlify
 import measure
 from measure import ticks_diff, ticks_us
 
-from wamp import ed25519, kdf
+from wamp import _ed25519_verify, ed25519, kdf  # noqa: F401 - the first is loaded on use
 from wamp.sha512 import sha512
 
 _SEED = unhexlify("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
@@ -20,7 +20,6 @@ _SIGNATURE = unhexlify(
     "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
     "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
 )
-_ROOM = 50000  # octets; no step takes as many
 _BLOCK = bytes(111)  # with its padding one block
 
 
@@ -30,50 +29,49 @@ def main(which):
         raise ValueError("this is not what is to be measured")
     if which:
         _others()
-    times = []
-    for _ in range(2):
-        gc.collect()
-        times.append(_timed(ed25519.sign(_SEED, _PUBLIC, _MESSAGE), _SIGNATURE))
-    total, longest = min(times)
+    total, longest = _timed(_sign, _SIGNATURE)
     measure.figure("crypto.sign" + which, total / 1000)
     measure.figure(f"crypto.sign{which}.stall", longest / 1000)
     measure.figure(f"crypto.sign{which}.heap", _heap())
-    gc.collect()
-    total, longest = _timed(ed25519.verify(_PUBLIC, _MESSAGE, _SIGNATURE), True)
+    total, longest = _timed(lambda: ed25519.verify(_PUBLIC, _MESSAGE, _SIGNATURE), True)
     measure.figure("crypto.verify" + which, total / 1000)
     measure.figure(f"crypto.verify{which}.stall", longest / 1000)
 
 
+def _sign():
+    return ed25519.sign(_SEED, _PUBLIC, _MESSAGE)
+
+
 def _others():
     measure.calls("crypto.sha512", sha512, _BLOCK, n=2)
-    gc.collect()
-    total, longest = _timed(kdf.pbkdf2_sha256(b"pencil", bytes(16), 129, 32), None)
+    total, longest = _timed(lambda: kdf.pbkdf2_sha256(b"pencil", bytes(16), 129, 32), None)
     measure.figure("crypto.pbkdf2", total / 129)
     measure.figure("crypto.pbkdf2.stall", longest / 1000)
 
 
-def _timed(steps, right):
-    """(total, longest step) in microseconds. Garbage is collected between steps, where it would
-    soon be within one: that is part of the total, not of a step."""
+def _timed(make, right):
+    """(total, longest step) in microseconds of what a generator of `make` computes: garbage that
+    is collected meanwhile is part of the total, not of a step."""
+    gc.collect()
+    begin = ticks_us()
+    value = ed25519.run(make())
+    total = ticks_diff(ticks_us(), begin)
+    if right is not None and value != right:
+        raise ValueError("a wrong signature")
+    steps = make()
     longest = 0
-    begin = last = ticks_us()
-    try:
-        while True:
-            next(steps)
-            longest = max(longest, ticks_diff(ticks_us(), last))
-            if gc.mem_free() < _ROOM:
-                gc.collect()
-            last = ticks_us()
-    except StopIteration as stop:
-        now = ticks_us()
-        if right is not None and stop.value != right:
-            raise ValueError("a wrong signature") from None
-    return ticks_diff(now, begin), max(longest, ticks_diff(now, last))
+    more = True
+    while more:
+        gc.collect()
+        begin = ticks_us()
+        more = next(steps, 1) is None
+        longest = max(longest, ticks_diff(ticks_us(), begin))
+    return total, longest
 
 
 def _heap():
     """What one allocates in all; with garbage collected after each step, for it is a lot."""
-    steps = ed25519.sign(_SEED, _PUBLIC, _MESSAGE)
+    steps = _sign()
     used = 0
     more = True
     while more:

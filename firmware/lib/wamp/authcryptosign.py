@@ -132,7 +132,7 @@ class Cryptosign(Authenticator):
             if self._verify:
                 right = self._verify(public, self._asked, octets[:64])
             else:
-                ed25519, passing = yield from load()
+                ed25519, passing = yield from load(True)
                 try:
                     right = yield from ed25519.verify(public, self._asked, octets[:64])
                 finally:
