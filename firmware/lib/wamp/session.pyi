@@ -14,6 +14,8 @@ HAPPENED: Final = 7
 INVOKED: Final = 8
 INTERRUPTED: Final = 9
 REVOKED: Final = 10
+PROGRESSED: Final = 11
+CONTINUED: Final = 12
 
 CLOSED: Final = 0
 JOINING: Final = 1
@@ -53,7 +55,7 @@ class Protocol:
         self,
         handle: object | None,
         topic: str,
-        args: Sequence[Any] | None = None,
+        args: Sequence[Any] | bytes | None = None,
         kwargs: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
     ) -> int: ...
@@ -61,7 +63,7 @@ class Protocol:
         self,
         handle: object,
         procedure: str,
-        args: Sequence[Any] | None = None,
+        args: Sequence[Any] | bytes | None = None,
         kwargs: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
     ) -> int: ...
@@ -73,20 +75,44 @@ class Protocol:
     ) -> int: ...
     def unsubscribe(self, handle: object, subscription: int, entry: object) -> bool: ...
     def unregister(self, handle: object, registration: int) -> int: ...
+    # One more part of a call that began with options={"progress": True}; the last part comes
+    # without it. False (nothing was sent): the call is answered, cancelled or forgotten already.
+    def call_on(
+        self,
+        request: int,
+        procedure: str,
+        args: Sequence[Any] | bytes | None = None,
+        kwargs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> bool: ...
+    # mode: skip, kill or killnowait. The handle stays pending, until FAILED or ANSWERED (with kill)
+    # or `forget`. False (nothing was sent): not pending, or the dealer cannot cancel.
+    def cancel(self, request: int, mode: str = "killnowait") -> bool: ...
     def full(self) -> bool: ...
     def forget(self, request: int) -> Any | None: ...
     def answer(
         self,
         request: int,
-        args: Sequence[Any] | None = None,
+        args: Sequence[Any] | bytes | None = None,
         kwargs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None: ...
+    # False (nothing was sent): the caller wants no progress, or was interrupted, or is answered.
+    def progress(
+        self,
+        request: int,
+        args: Sequence[Any] | bytes | None = None,
+        kwargs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> bool: ...
     def fail(
         self,
         request: int,
         error: str,
-        args: Sequence[Any] | None = None,
+        args: Sequence[Any] | bytes | None = None,
         kwargs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None: ...
-    # (kind, ...): the constants above say what follows each.
+    # (kind, ...): the constants above say what follows each. Opaque payloads (payload passthru):
+    # args is bytes and kwargs None, ppt_* or enc_* stand in the details, as the router sent them.
     def receive(self, message: Any) -> tuple[Any, ...] | None: ...
