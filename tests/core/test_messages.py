@@ -198,11 +198,31 @@ OPTIONS_GOOD = (
     ("SUBSCRIBE", "match", ("exact", "prefix", "wildcard")),
     ("SUBSCRIBE", "get_retained", (True,)),
     ("CALL", "disclose_me", (True,)),
+    ("CALL", "receive_progress", (True, False)),
+    ("CALL", "progress", (True, False)),
+    ("CALL", "timeout", (1, 100000)),
+    ("CANCEL", "mode", ("skip", "kill", "killnowait")),
     ("REGISTER", "match", ("exact", "prefix", "wildcard")),
     ("REGISTER", "invoke", ("single", "roundrobin", "random", "first", "last")),
     ("REGISTER", "concurrency", (1, 100)),
     ("REGISTER", "disclose_caller", (False,)),
     ("REGISTER", "force_reregister", (True,)),
+    ("REGISTER", "forward_timeout", (True,)),
+    ("YIELD", "progress", (True,)),
+)
+
+# Payload passthru, in the words of the specification and in those of crossbar.
+PASSTHRU = (
+    "ppt_scheme",
+    "ppt_serializer",
+    "ppt_cipher",
+    "ppt_keyid",
+    "enc_algo",
+    "enc_serializer",
+    "enc_key",
+)
+OPTIONS_GOOD += tuple(
+    [(name, option, ("x_y",)) for name in ("PUBLISH", "CALL", "YIELD") for option in PASSTHRU]
 )
 
 OPTIONS_BAD = (
@@ -216,6 +236,10 @@ OPTIONS_BAD = (
     ("SUBSCRIBE", "match", (None, 1, "", "Prefix", "regex")),
     ("SUBSCRIBE", "get_retained", ("yes",)),
     ("CALL", "disclose_me", (1,)),
+    ("CALL", "receive_progress", (1, None)),
+    ("CALL", "timeout", (0, -1, True, 1.5, None)),
+    ("CALL", "ppt_scheme", ("", None, 1, b"x_y")),
+    ("CANCEL", "mode", ("abort", "", None, 1)),
     ("REGISTER", "match", ("any",)),
     ("REGISTER", "invoke", (None, "all", "")),
     ("REGISTER", "concurrency", (0, -1, True, 1.5, "1", None)),

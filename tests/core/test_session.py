@@ -212,15 +212,6 @@ def test_results():
         assert report[:2] == (ANSWERED, "handle") and report[3:] == (kwargs, details), rest
 
 
-def test_result_that_is_opaque():
-    protocol, wire = joined()
-    protocol.call("handle", "com.procedure")
-    kind, handle, error = protocol.receive([50, 1, {"enc_algo": "x_y"}, b"\x01"])
-    assert kind == FAILED and handle == "handle"
-    assert error.error == "wamp.error.invalid_payload"
-    assert wire.sent[1:] == [] and protocol.state == ESTABLISHED
-
-
 def test_errors():
     for code, send, _ in REQUESTS:
         for rest, args, kwargs in (
@@ -228,7 +219,7 @@ def test_errors():
             ([[1, "two"]], (1, "two"), {}),
             ([None, {"x": 1}], (), {"x": 1}),
             ([[1], {"x": 1}], (1,), {"x": 1}),
-            ([b"opaque"], (), {}),
+            ([b"opaque"], (b"opaque",), {}),
         ):
             protocol, wire = ready()
             n = send(protocol, "handle")
@@ -237,6 +228,7 @@ def test_errors():
             assert (kind, handle) == (FAILED, "handle"), (code, rest)
             assert type(error) is ApplicationError and error.error == "com.error"
             assert (error.args, error.kwargs) == (args, kwargs), (code, rest)
+            assert error.details == {}
             assert protocol.state == ESTABLISHED and wire.sent == []
 
 

@@ -32,16 +32,17 @@ def test_hello_announces_exactly_the_features_of_the_table():
     assert sorted(roles) == sorted(messages.FEATURES)
     for role in roles:
         assert sorted(roles[role]["features"]) == sorted(messages.FEATURES[role]), role
-    # What is announced decides what the router sends: none of these is implemented.
+    # What is announced decides what the router sends: neither of these is implemented.
     for role, feature in (
-        ("caller", "call_canceling"),
-        ("caller", "progressive_call_results"),
-        ("callee", "call_canceling"),
-        ("callee", "progressive_call_results"),
-        ("callee", "progressive_call_invocations"),
-        ("callee", "payload_passthru_mode"),
+        ("callee", "call_timeout"),
+        ("callee", "call_reroute"),
+        ("caller", "sharded_registration"),
     ):
         assert feature not in roles[role]["features"], (role, feature)
+    # Who can be asked for progress must be able to stop (progressive results).
+    for role in ("caller", "callee"):
+        assert "progressive_call_results" in roles[role]["features"]
+        assert "call_canceling" in roles[role]["features"]
 
 
 def test_hello_with_logins():

@@ -1,5 +1,7 @@
 """The one exception tree: the class of an error tells whose fault it was and what to do next."""
 
+import sys
+
 
 class Error(Exception):
     """Base of everything this library raises on purpose."""
@@ -67,23 +69,12 @@ class ApplicationError(Error):
     """A WAMP ERROR: raised by `call` and friends, and raised by handlers to answer with one.
 
     error: URI; args: tuple; kwargs: dict of the ERROR's payload (WAMP basic profile, ERROR).
+    details: the ERROR's, None for one of our own. With `ppt_scheme` or `enc_algo` in them the only
+    argument is an opaque payload. The URIs of WAMP's own errors are attributes of this class, on
+    MicroPython once `wamp.uris` is imported.
     """
 
-    INVALID_URI = "wamp.error.invalid_uri"
-    NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure"
-    PROCEDURE_ALREADY_EXISTS = "wamp.error.procedure_already_exists"
-    NO_SUCH_REGISTRATION = "wamp.error.no_such_registration"
-    NO_SUCH_SUBSCRIPTION = "wamp.error.no_such_subscription"
-    INVALID_ARGUMENT = "wamp.error.invalid_argument"
-    RUNTIME_ERROR = "wamp.error.runtime_error"
-    CANCELED = "wamp.error.canceled"
-    TIMEOUT = "wamp.error.timeout"
-    UNAVAILABLE = "wamp.error.unavailable"
-    NOT_AUTHORIZED = "wamp.error.not_authorized"
-    NO_SUCH_REALM = "wamp.error.no_such_realm"
-    PROTOCOL_VIOLATION = "wamp.error.protocol_violation"
-    PAYLOAD_SIZE_EXCEEDED = "wamp.error.payload_size_exceeded"
-    INVALID_PAYLOAD = "wamp.error.invalid_payload"
+    details = None
 
     def __init__(self, error, *args, **kwargs):
         super().__init__(*args)
@@ -98,3 +89,14 @@ class ApplicationError(Error):
         if self.kwargs:
             text += " " + str(self.kwargs)
         return text
+
+
+def say(error, key, *values):
+    """An error of this class with the sentence that `words` has under this key."""
+    from .words import sentence
+
+    return error(sentence(key, values))
+
+
+if sys.implementation.name != "micropython":
+    __import__("wamp.uris")

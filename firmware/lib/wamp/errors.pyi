@@ -1,4 +1,6 @@
-from typing import Any
+from typing import Any, TypeVar
+
+_E = TypeVar("_E", bound=Error)
 
 class Error(Exception): ...
 class ConfigurationError(Error): ...
@@ -39,4 +41,7 @@ class ApplicationError(Error):
     error: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    details: dict[str, Any] | None
     def __init__(self, error: str, *args: Any, **kwargs: Any) -> None: ...
+
+def say(error: type[_E], key: str, *values: object) -> _E: ...

@@ -25,6 +25,7 @@ INVOCATION: Final = 68
 INTERRUPT: Final = 69
 YIELD: Final = 70
 ID_MAX: Final[int]
+KINDS: dict[int, bytes]
 
 LAYOUT: dict[int, tuple[str, int, tuple[tuple[str, str], ...]]]
 OPTIONS: dict[int, dict[str, type]]

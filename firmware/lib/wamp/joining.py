@@ -1,0 +1,123 @@
+"""The beginning of a session, from HELLO to WELCOME: loaded for it, and let go when it is over."""
+
+import sys
+
+from .errors import RemoteProtocolError, SessionAborted, say
+
+# What the roles of this client can do beyond the basic profile: announced in HELLO, and nothing
+# that is not implemented (WAMP advanced profile, "Feature Announcement"). payload_transparency is
+# crossbar's word for payload_passthru_mode.
+FEATURES = {
+    "publisher": (
+        "payload_passthru_mode",
+        "payload_transparency",
+        "publisher_exclusion",
+        "publisher_identification",
+        "subscriber_blackwhite_listing",
+    ),
+    "subscriber": (
+        "pattern_based_subscription",
+        "payload_passthru_mode",
+        "payload_transparency",
+        "publication_trustlevels",
+        "publisher_identification",
+        "subscription_revocation",
+    ),
+    "caller": (
+        "call_canceling",
+        "call_timeout",
+        "caller_identification",
+        "payload_passthru_mode",
+        "payload_transparency",
+        "progressive_call_invocations",
+        "progressive_call_results",
+    ),
+    "callee": (
+        "call_canceling",
+        "call_trustlevels",
+        "caller_identification",
+        "pattern_based_registration",
+        "payload_passthru_mode",
+        "payload_transparency",
+        "progressive_call_invocations",
+        "progressive_call_results",
+        "registration_revocation",
+        "shared_registration",
+    ),
+}
+
+# A challenge may be followed by a second one (two factors), not by many.
+_CHALLENGES_MAX = 3
+
+
+def roles():
+    """The `roles` dictionary of HELLO: every role with its features (WAMP advanced profile)."""
+    found = {}
+    for role in FEATURES:
+        features = {}
+        for name in FEATURES[role]:
+            features[name] = True
+        found[role] = {"features": features}
+    return found
+
+
+class Joining:
+    """What a session is until it is welcomed.
+
+    auth: authenticators in the order of preference; none means anonymous.
+    """
+
+    def __init__(self, auth):
+        self._auth = auth
+        self._challenges = 0
+        self._chosen = None  # the authenticator that was asked for last
+
+    def hello(self, agent):
+        """The details of HELLO."""
+        details = {"roles": roles()}
+        if agent:
+            details["agent"] = agent
+        if self._auth:
+            details["authmethods"] = [a.method for a in self._auth]
+            for a in self._auth:
+                a.hello(details)
+        return details
+
+    def welcome(self, details):
+        """Check what WELCOME says; raises RemoteProtocolError, or what the authenticator does."""
+        roles = details.get("roles")
+        if type(roles) is not dict or not ("broker" in roles or "dealer" in roles):
+            raise say(RemoteProtocolError, "roles")
+        if self._auth:
+            # The method that WELCOME names; else the one that was asked for last.
+            method = details.get("authmethod")
+            chosen = self._chosen or self._auth[0]
+            for a in self._auth:
+                if a.method == method:
+                    chosen = a
+            chosen.welcome(details)
+        let_go()
+
+    def challenge(self, method):
+        """The authenticator that answers a CHALLENGE; a SessionAborted where none was offered.
+
+        Raises RemoteProtocolError when there is no end of them.
+        """
+        self._challenges += 1
+        if self._challenges > _CHALLENGES_MAX:
+            raise say(RemoteProtocolError, "again", self._challenges)
+        for a in self._auth:
+            if a.method == method:
+                self._chosen = a
+                return a
+        offered = ", ".join([a.method for a in self._auth]) or "anonymous"
+        text = "the router asks for %s, offered was %s" % (method[:32], offered)
+        return SessionAborted("wamp.error.no_matching_auth_method", text)
+
+
+def let_go():
+    """Free the memory of this module, which the next session loads anew."""
+    sys.modules.pop("wamp.joining", None)
+    package = sys.modules.get("wamp")
+    if hasattr(package, "joining"):
+        delattr(package, "joining")
