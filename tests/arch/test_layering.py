@@ -21,20 +21,32 @@ OURS = ("firmware", "host", "rig", "tests", "boards", "bench", "examples", "docs
 # others are the core: bytes in, events out.
 EDGE = {
     "__init__": "the public names, loaded when they are used",
+    "_clock": "sets the board's clock",
+    "_cpython": "CPython's half of _port",
+    "_explain": "errors of sockets and TLS in words, with the date",
     "_mpconsole": "the console of a board as a serial port",
     "_mpports": "serial ports of MicroPython's ports",
-    "_mpstream": "streams of MicroPython",
+    "_mpsockets": "TLS and Unix sockets on MicroPython",
+    "_mpstream": "TCP on MicroPython",
     "_port": "what differs between the interpreters: clock, timers, randomness, polling",
     "_posixport": "serial ports of CPython",
+    "_streams": "streams of CPython",
+    "_tls": "TLS contexts",
+    "_undeclare": "requests of the client",
     "client": "asyncio, time-outs, reconnecting",
     "handlers": "the client's tasks for handlers",
     "keyfile": "reads key files",
     "keys": "makes and writes key files",
     "logins": "logins that need randomness or a clock",
     "declarations": "what a client declares, asyncio events",
+    "meta": "calls of the client",
+    "outbox": "the client's publications while it is offline, asyncio",
+    "progress": "the client's calls and handlers of more than one part",
     "requests": "the client's pending requests, asyncio events",
     "serial": "the link on a serial port",
     "transport": "sockets",
+    "watchdog": "the clock, asyncio",
+    "wifi": "a board's network",
 }
 # What the core may import beside itself: all of it computes, none of it waits, asks or tells.
 PURE = {

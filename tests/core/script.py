@@ -43,6 +43,8 @@ class Transport:
 
     async def read(self):
         while not self._inbox:
+            if self.closes:
+                return b""
             if self._end is not None:
                 if self._end == b"":
                     return b""
@@ -107,9 +109,15 @@ class Router:
         self.heard = []
         self.on = {}
         self.transports = []
+        self.roles = ROLES
         self.session = 1000
         self.ids = 100
         self._frames = Frames(1 << 24)
+
+    def announce(self, role, *features):
+        """Have a role announce features."""
+        self.roles = dict(self.roles)
+        self.roles[role] = {"features": {name: True for name in features}}
 
     def make(self, url, **options):
         """In place of wamp.transport.make."""
@@ -132,7 +140,7 @@ class Router:
         code = message[0]
         if code == 1:
             self.session += 1
-            self.send([2, self.session, {"roles": ROLES, "realm": message[1]}])
+            self.send([2, self.session, {"roles": self.roles, "realm": message[1]}])
         elif code == 6:
             self.send([6, {}, "wamp.close.goodbye_and_out"])
         elif code == 16:
@@ -218,7 +226,7 @@ class Scripted:
             self._restore()
         if kind is None:
             await settled()
-            assert not self.client._requests, self.client._requests
+            assert not self.client._due, self.client._due
             assert not self.client._waiting, self.client._waiting
             for transport in self._router.transports:
                 assert transport.opens <= 1, "a transport was opened twice"

@@ -1,84 +1,141 @@
-"""A non-blocking stream for MicroPython: asyncio's own loses what is written while it drains.
+"""RawSocket over TCP, TLS and Unix sockets on MicroPython. Part of the I/O edge.
 
 `Stream.drain` of MicroPython's asyncio forgets octets that another task writes meanwhile, so this
-keeps its own backlog with one task that empties it. Part of the I/O edge.
+keeps its own backlog, with one task that empties it.
 """
 
-import asyncio
-from errno import EAGAIN
+from asyncio import core
+from errno import EAGAIN, EINPROGRESS
 
-from ._port import readable, writable
+from ._port import readable, sleep_ms, writable
+from .errors import TransportError, TransportLost
+from .transport import BACKLOG_MAX, TransportDetails
 
 
-class Stream:
-    """Around anything with read, write and ioctl: a socket, a TLS socket, a file descriptor."""
+class StreamTransport:
+    """See `transport`. path: of a Unix socket, in place of host and port."""
 
-    def __init__(self, s):
-        self.s = s
+    def __init__(self, url, host=None, port=0, path=None, secure=False, ssl=None):
+        self.url = url
+        self.private = secure or path is not None
+        # A Unix socket is no channel type of its own: MEMORY is the nearest, within one host.
+        channel = "tls" if secure else "tcp" if path is None else "memory"
+        self.details = TransportDetails(channel, url)
+        self._where = path, host, port
+        self._ssl = ssl
+        self._s = None
         self._out = bytearray()
         self._flusher = None
-        self._empty = asyncio.Event()
-        self._error = None
+        self._error = None  # why nothing can be written any more
 
-    async def read(self, n):
-        """What is there, at most n octets; b"" at the end. Raises OSError."""
-        while True:
-            await readable(self.s)
-            octets = self.s.read(n)
-            if octets is not None:
-                return octets
+    async def open(self):
+        """Connect. The name look-up blocks the device."""
+        import socket
+
+        path, host, port = self._where
+        try:
+            if self.private:
+                from ._mpsockets import connect
+
+                self._s = await connect(path, host, port, self._ssl)
+                return
+            address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+            self._s = s = socket.socket(*address[:3])
+            s.setblocking(False)
+            try:
+                s.connect(address[-1])
+            except OSError as e:
+                if e.errno != EINPROGRESS:
+                    raise
+            await writable(s)
+            # Small messages go out at once: with Nagle's algorithm an acknowledged publish takes
+            # 40 ms. 6, 1: IPPROTO_TCP, TCP_NODELAY, which MicroPython does not name.
+            try:
+                s.setsockopt(6, 1, 1)
+            except OSError:
+                pass  # a port without the option
+        except (OSError, ValueError) as e:
+            self._raise(TransportError, e)
+
+    def _raise(self, kind, error):
+        from ._explain import explain
+
+        raise kind("%s: %s" % (self.url, explain(error, kind is TransportError and self.private)))
+
+    async def read(self):
+        """What is there; b"" at the end."""
+        try:
+            while self._s is not None:
+                await readable(self._s)
+                if self._s is not None:
+                    octets = self._s.read(1024)
+                    if octets is not None:
+                        return octets
+        except (OSError, ValueError) as e:
+            self._raise(TransportLost, e)
+        return b""
 
     def write(self, octets):
-        """Write what the stream takes now, keep the rest. Raises OSError of an earlier write."""
-        if self._error is not None:
-            raise self._error
-        if not self._out:
-            n = self._try(octets)
-            if n == len(octets):
-                return
-            octets = memoryview(octets)[n:]
-        self._out += octets
+        """Write what the socket takes now, keep the rest."""
+        n = 0 if self._out or self._s is None else self._try(octets)
+        if self._s is None or self._error is not None:
+            self._raise(TransportLost, self._error or OSError(9))
+        if n == len(octets):
+            return
+        self._out += memoryview(octets)[n:]
+        if len(self._out) > BACKLOG_MAX:
+            self.close()
+            raise TransportLost("%s: the router does not read" % self.url)
         if self._flusher is None:
-            self._empty.clear()
-            self._flusher = asyncio.create_task(self._flush())
+            self._flusher = core.create_task(self._flush())
 
     def _try(self, octets):
         try:
-            return self.s.write(octets) or 0
-        except OSError as e:
-            if e.errno == EAGAIN:
+            return self._s.write(octets) or 0
+        except (OSError, ValueError) as e:
+            if getattr(e, "errno", 0) == EAGAIN:
                 return 0
-            raise
+            self._error = e
+            return len(octets)  # what cannot be written need not be kept
 
     async def _flush(self):
-        try:
-            while self._out:
-                await writable(self.s)
+        while self._out and self._s is not None:
+            await writable(self._s)
+            if self._s is not None:
                 n = self._try(memoryview(self._out)[:1024])
                 self._out = self._out[n:]
-        except OSError as e:
-            self._error = e
-            self._out = bytearray()
         self._flusher = None
-        self._empty.set()
 
     def backlog(self):
-        """Octets kept."""
+        """Octets that wait to be written."""
         return len(self._out)
 
     async def drain(self):
-        """Until the backlog is gone."""
+        """Wait until the backlog is gone."""
         if self._flusher is not None:
-            await self._empty.wait()
+            await self._flusher
         if self._error is not None:
-            raise self._error
+            self._raise(TransportLost, self._error)
+
+    async def finish(self):
+        """Wait until all is written, at most 2 s."""
+        for _ in range(200):
+            if self._out:
+                await sleep_ms(10)
 
     def close(self):
-        """Close at once; what was kept is gone."""
-        if self._flusher is not None:
-            self._flusher.cancel()
-            self._flusher = None
+        """Close at once; what was kept is gone, and who waits for the socket is woken."""
+        s, self._s = self._s, None
         self._out = bytearray()
-        self._error = OSError(9)
-        self._empty.set()
-        self.s.close()
+        if s is not None:
+            waiting = core._io_queue.map.get(id(s))
+            if waiting is not None:
+                reader, writer = waiting[0], waiting[1]
+                core._io_queue._dequeue(s)
+                for task in (reader, writer):
+                    if task is not None:
+                        core._task_queue.push(task)
+            s.close()
+
+    def release(self):
+        """Nothing is held between connections."""

@@ -1,18 +1,20 @@
-"""Where CPython and MicroPython differ: time, sleep, randomness, alarms. Part of the I/O edge."""
+"""Where CPython and MicroPython differ: time, sleep, randomness, alarms. Part of the I/O edge.
 
-import asyncio
-import os
+CPython's half is in `_cpython`, which no board loads. Times are milliseconds modulo 2^30.
+"""
+
 import sys
+from os import urandom
 
 MICROPYTHON = sys.implementation.name == "micropython"
 
 if MICROPYTHON:
     from asyncio import core, sleep_ms
-    from time import ticks_ms as _ticks_ms
+    from time import ticks_ms
 
     def ticks():
         """Milliseconds, modulo 2^30."""
-        return _ticks_ms() & 0x3FFFFFFF
+        return ticks_ms() & 0x3FFFFFFF
 
     def readable(stream):
         """Await until a stream can be read (or has ended)."""
@@ -22,6 +24,11 @@ if MICROPYTHON:
         """Await until a stream can be written."""
         yield core._io_queue.queue_write(stream)
 
+    # A coroutine that is over: awaiting it costs nothing, and as often as one likes.
+    DONE = (lambda: (yield))()
+    DONE.close()
+    COROUTINE = type(DONE)  # of what a coroutine function returns
+
     class Alarm:
         """Calls a function after a time; one task, moved in asyncio's queue instead of made anew
         (making a task costs 376 us on an RP2040, moving it a tenth of that)."""
@@ -29,7 +36,6 @@ if MICROPYTHON:
         def __init__(self, function):
             self._function = function
             self._task = None
-            self._asleep = False
             self._at = None
 
         def within(self, ms):
@@ -38,11 +44,12 @@ if MICROPYTHON:
             if self._at is not None and core.ticks_diff(self._at, at) <= 0:
                 return
             self._at = at
-            if self._task is None:
+            task = self._task
+            if task is None:
                 self._task = core.create_task(self._run())
-            elif self._asleep:
-                core._task_queue.remove(self._task)
-                core._task_queue.push(self._task, at)
+            elif task is not core.cur_task:
+                core._task_queue.remove(task)
+                core._task_queue.push(task, at)
 
         def stop(self):
             """No call any more; also from within the function."""
@@ -53,93 +60,19 @@ if MICROPYTHON:
 
         async def _run(self):
             while self._at is not None:
-                self._asleep = True
                 await sleep_ms(max(core.ticks_diff(self._at, core.ticks()), 0))
-                self._asleep = False
                 self._at = None
                 self._function()
             self._task = None
 
 else:
-    import time
-
-    def ticks():
-        """Milliseconds, modulo 2^30."""
-        return int(time.monotonic() * 1000) & 0x3FFFFFFF
-
-    def sleep_ms(ms):
-        """As MicroPython's asyncio.sleep_ms."""
-        return asyncio.sleep(ms / 1000)
-
-    class Alarm:
-        """Calls a function after a time."""
-
-        def __init__(self, function):
-            self._function = function
-            self._handle = None
-            self._at = 0.0
-
-        def within(self, ms):
-            """Call in `ms` milliseconds at the latest; an earlier alarm stays."""
-            loop = asyncio.get_running_loop()
-            at = loop.time() + ms / 1000
-            if self._handle is not None:
-                if self._at <= at:
-                    return
-                self._handle.cancel()
-            self._at = at
-            self._handle = loop.call_at(at, self._ring)
-
-        def stop(self):
-            """No call any more; also from within the function."""
-            if self._handle is not None:
-                self._handle.cancel()
-                self._handle = None
-
-        def _ring(self):
-            self._handle = None
-            self._function()
-
-
-def set_clock(utc):
-    """Set the board's clock, if it was never set. utc: seconds since 1970.
-
-    A Pico without a clock of its own starts in 2021, an ESP32 in 2000; a clock that somebody set
-    (NTP, a battery) is left alone.
-    """
-    import time
-
-    if time.gmtime()[0] >= 2025:
-        return
-    try:
-        from machine import RTC
-    except ImportError:
-        return
-    epoch = time.gmtime(0)[0]  # 1970, or 2000 on some ports
-    year, month, day, hour, minute, second, weekday, _ = time.gmtime(
-        utc - (946684800 if epoch == 2000 else 0)
-    )[:8]
-    RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+    from ._cpython import COROUTINE as COROUTINE
+    from ._cpython import DONE as DONE
+    from ._cpython import Alarm as Alarm
+    from ._cpython import sleep_ms as sleep_ms
+    from ._cpython import ticks as ticks
 
 
 def random32():
     """A random number from 1 to 2^32 - 1."""
-    while True:
-        n = int.from_bytes(os.urandom(4), "big")
-        if n:
-            return n
-
-
-def is_coroutine(value):
-    """Whether a handler returned something to be awaited."""
-    return type(value) is _COROUTINE
-
-
-async def _example():
-    pass
-
-
-_coroutine = _example()
-_COROUTINE = type(_coroutine)
-_coroutine.close()
-del _coroutine
+    return int.from_bytes(urandom(4), "big") or 1

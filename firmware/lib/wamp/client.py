@@ -8,52 +8,62 @@ waits up to its `timeout_ms`. Part of the I/O edge.
 
 import asyncio
 
-from . import rawsocket
-from ._port import MICROPYTHON, Alarm, random32, sleep_ms, ticks
-from .declarations import Declaration, Declarations
+from ._port import DONE, MICROPYTHON, Alarm, random32, sleep_ms, ticks
+from .declarations import Declarations
 from .errors import (
     AuthenticationError,
     ConfigurationError,
     Error,
     LocalProtocolError,
     RemoteProtocolError,
-    RequestTimeout,
     SessionAborted,
     TransportError,
     TransportLost,
 )
-from .handlers import Handlers
-from .messages import CALL, PUBLISH, check_options, check_uri
+from .messages import check_options, check_uri
+from .rawsocket import RawSocket
 from .requests import Request, result
-from .session import (
-    ANSWERED,
-    CHALLENGED,
-    DONE,
-    ENDED,
-    FAILED,
-    HAPPENED,
-    INVOKED,
-    JOINED,
-    REVOKED,
-    Protocol,
-)
+from .session import Protocol
 from .transport import make
 
-# Receive limit announced to the router: crossbar's WELCOME alone is 850 octets, and a device's
-# heap is about 200 kB, so it must be able to hold a few messages at once.
+try:
+    from micropython import const
+except ImportError:  # CPython
+    const = int
+
+_CALL = const(48)
+_PUBLISH = const(16)
+
+_CHALLENGED = const(1)
+_JOINED = const(2)
+_ENDED = const(3)
+_DONE = const(4)
+_ANSWERED = const(5)
+_FAILED = const(6)
+_HAPPENED = const(7)
+_INVOKED = const(8)
+_REVOKED = const(10)
+
+_MESSAGE = const(0)
+_PING = const(1)
+_PONG = const(2)
+
+# Receive limit announced: crossbar's WELCOME alone is 850 octets, and a heap of 200 kB must be
+# able to hold a few messages at once.
 _MAX_LENGTH = 8192 if MICROPYTHON else 1 << 20
 
-_OPEN_MS = 20000  # TCP's own limit is minutes
+_OPEN_MS = const(20000)  # TCP's own limit is minutes
 _JOIN_MS = 30000
+_ALIVE_MS = const(60000)
 _REFUSED = 4000  # after a refused login the next attempt is not sooner: it will hardly do better
-_WAITING = 128  # requests that may wait for a session, as Protocol's limit of open ones
+_WAITING = const(128)  # requests that may wait for a session, as Protocol's limit of open ones
 _BACKOFF_FIRST = 250
 _BACKOFF_MAX = 30000
-_BACKLOG = 8192  # octets not yet sent above which a publisher waits
-_LASTED = 8000  # what is over sooner, session or attempt, makes the next attempt wait longer
+_BACKLOG = const(8192)  # octets not yet sent above which a publisher waits
+_LASTED = const(8000)  # what is over sooner, session or attempt, lets the next wait longer
 
 
-class Client(Handlers, Declarations):
+class Client(Declarations):
     """A WAMP client with all four roles.
 
     url: see `transport`. realm: of the router. auth: an authenticator, or several in the order of
@@ -62,7 +72,13 @@ class Client(Handlers, Declarations):
     False ends with the first failure, and `async with` raises it; True goes on for ever. log: a
     function of one string, such as print, for what happens below. codec: (encode, decode) instead
     of this library's CBOR; must raise LocalProtocolError and RemoteProtocolError as that does.
-    Further options go to the transport.
+    alive_ms: a router that is silent for so long is gone; 0 does not look, None is 60 s, on a
+    serial line 0 (the link looks there). ping: look with RawSocket's PING, which crossbar does not
+    survive, in place of a call. on_event: a function of ("up", details), ("down", error) and
+    ("revoked", declaration). network: a coroutine function to be awaited before each connection.
+    outbox: see `outbox`. Further options go to the transport.
+
+    state: "ended", "connecting", "joining", "up" or "waiting" (for the next attempt).
     """
 
     def __init__(
@@ -75,24 +91,33 @@ class Client(Handlers, Declarations):
         reconnect=True,
         log=None,
         codec=None,
+        alive_ms=None,
+        ping=False,
+        on_event=None,
+        network=None,
+        outbox=None,
         **transport,
     ):
         if type(realm) is not str or not realm:
             raise ConfigurationError("the realm is %r, not a non-empty string" % (realm,))
-        Handlers.__init__(self)
         Declarations.__init__(self)
         self.url = url
         self.realm = realm
         self.timeout_ms = timeout_ms
+        self.state = "ended"
         self.session = None  # id of the session, None while there is none
         self.details = {}  # WELCOME.details of the last session
         self.error = None  # why the last session, or the last attempt, ended
         self.joins = 0  # sessions so far
         self.failures = 0  # attempts that did not end in a session
+        self.reads = 0  # how often something came from the router
         self._auth = () if auth is None else auth if isinstance(auth, (tuple, list)) else (auth,)
         self._max_length = max_length
         self._reconnect = reconnect
         self._log = log or (lambda text: None)
+        self._on_event = on_event
+        self._network = network
+        self._outbox = outbox
         if codec is None:
             from .cbor import decode, encode
 
@@ -101,16 +126,22 @@ class Client(Handlers, Declarations):
         self._options = transport
         self._transport = make(url, **transport)
         self.transport_details = self._transport.details  # what carries the session
+        if alive_ms is None:
+            alive_ms = 0 if self.transport_details.channel_type == 3 else _ALIVE_MS
+        self.alive_ms = alive_ms
+        self._ping = ping
         self._frames = None
         self._protocol = Protocol(self._send)
-        self._requests = {}
-        self._waiting = []  # requests that wait for a session
+        self._due = set()  # what has a deadline: .at, and .expire() for when it is there
+        self._waiting = []  # what waits for a session, or for room among the open requests
         self._alarm = Alarm(self._expire)
         self._task = None
-        self._ready = False  # joined, and what was declared is answered
-        self._over = asyncio.Event()  # the client has ended
-        self._news = asyncio.Event()  # ready or over
+        self._changed = asyncio.Event()  # for a moment, when `state` changes
+        self._joined = []  # what is told of each join, by its `up`
         self._leaving = False
+        self._silent = None  # the reason, once the router is given up for silence
+        if outbox is not None:
+            outbox.attach(self)
 
     # -- life
 
@@ -127,20 +158,18 @@ class Client(Handlers, Declarations):
         With reconnect=False raises what prevented it; otherwise waits as long as it takes.
         """
         self.start()
-        await self._news.wait()
-        while not self._ready:
-            if self._over.is_set():
+        while self.state != "up":
+            if self.state == "ended":
                 raise self.error or TransportLost("%s: the client has ended" % self.url)
-            await self._news.wait()
+            await self._changed.wait()
 
     def start(self):
         """Start without waiting; must be called from within asyncio."""
         if self._task is None:
-            if self._over.is_set():
+            if self._transport is None:
                 self._transport = make(self.url, **self._options)
             self._leaving = False
-            self._over.clear()
-            self._news.clear()
+            self.state = "connecting"
             self._task = asyncio.create_task(self._run())
 
     async def leave(self):
@@ -151,22 +180,39 @@ class Client(Handlers, Declarations):
         if self.session is not None:
             try:
                 self._protocol.leave()
-                await asyncio.wait_for(self._over.wait(), 2)
+                await asyncio.wait_for(self.ended(), 2)
             except (Error, asyncio.TimeoutError) as e:
                 self._log("left without the router's answer: %s" % type(e).__name__)
         task, self._task = self._task, None
-        if task is not None and not self._over.is_set():
+        if task is not None and self.state != "ended":
             task.cancel()
             try:
                 await task
             except asyncio.CancelledError:
-                if not self._over.is_set():
+                if self.state != "ended":
                     self._end()  # it was cancelled before it had begun
         self._task = None
 
     async def ended(self):
         """Wait until the client has ended: after `leave`, or for good with reconnect=False."""
-        await self._over.wait()
+        while self.state != "ended":
+            await self._changed.wait()
+
+    def _turn(self, state):
+        was, self.state = self.state, state
+        self._changed.set()
+        self._changed.clear()
+        if state == "up":
+            self._tell("up", self.details)
+        elif was == "up":
+            self._tell("down", self.error)
+
+    def _tell(self, what, detail):
+        if self._on_event is not None:
+            try:
+                self._on_event(what, detail)
+            except Exception as e:
+                self._log("on_event: %s: %s" % (type(e).__name__, e))
 
     async def _run(self):
         backoff = _BACKOFF_FIRST
@@ -174,151 +220,157 @@ class Client(Handlers, Declarations):
             while True:
                 began = ticks()
                 joins = self.joins
-                try:
-                    await self._session()
-                    self.error = None
-                except Exception as e:
-                    # Also what is no Error of ours, such as MemoryError: the next session may do.
-                    self.error = e
+                error = await self._session()
                 if self._leaving:
                     return
-                if self.joins > joins:
-                    self._log("session ended: %s" % self.error)
-                else:
+                refused = self.joins == joins
+                if refused:
                     self.failures += 1
-                    self._log("no session: %s" % self.error)
-                if not self._reconnect or isinstance(self.error, ConfigurationError):
+                self._log("%s: %s" % ("no session" if refused else "session ended", error))
+                if not self._reconnect or isinstance(error, ConfigurationError):
                     return
                 if (ticks() - began) & 0x3FFFFFFF > _LASTED:
                     # A session that lasted, or an attempt that took its time (nobody on the other
                     # end of the line): the next one need not wait.
                     backoff = _BACKOFF_FIRST
-                if self.joins == joins and isinstance(
-                    self.error, (SessionAborted, AuthenticationError)
-                ):
+                if refused and isinstance(error, (SessionAborted, AuthenticationError)):
                     backoff = max(backoff, _REFUSED)
                 # Jitter: a rack of boards must not come back all at once.
+                self._turn("waiting")
                 await sleep_ms(backoff // 2 + random32() % backoff)
                 backoff = min(backoff * 2, _BACKOFF_MAX)
                 self._transport = make(self.url, **self._options)
+                self._turn("connecting")
         finally:
             self._end()
 
     def _end(self):
         self._transport.release()
+        self._transport = None
         self._alarm.stop()
-        self._settle_all(self.error or TransportLost("%s: the client has ended" % self.url))
-        self._over.set()
-        self._news.set()
+        lost = self.error or TransportLost("%s: the client has ended" % self.url)
+        for waiter in list(self._due):
+            waiter.settle(None, lost)
+        for declaration in self._declarations:
+            if not declaration._settled.is_set():
+                declaration.error = lost
+                declaration._settled.set()
+        self._due.clear()
+        self._turn("ended")
 
     async def _session(self):
-        """One connection and one session on it, until it ends; raises why."""
+        """One connection and one session on it, until it ends; returns why."""
         transport = self._transport
-        if not transport.private:
-            for a in self._auth:
-                if a.needs_private_link:
-                    raise ConfigurationError(
-                        "%s would send its secret in clear over %s: use rss:// or a Unix socket, "
-                        "another method, or allow_clear=True" % (a.method, self.url)
-                    )
         protocol = self._protocol
-        over = None
+        limited = self._limited
+        error = self._silent = None
         try:
             for a in self._auth:
+                if a.needs_private_link and not transport.private:
+                    from ._explain import in_clear
+
+                    raise in_clear(a.method, self.url)
                 for _ in a.prepare():
                     await sleep_ms(0)
-            await self._limited(transport.open(), _OPEN_MS, "no connection")
-            await self._handshake(transport)
+            if self._network is not None:
+                await self._network()
+            await limited(transport.open(), _OPEN_MS, "no connection")
+            frames = await limited(self._handshake(), self.timeout_ms, "no RawSocket handshake")
+            self._turn("joining")
             protocol.join(self.realm, self._auth, "microwamp")
-            deadline = ticks()
-            while True:
-                if protocol.session is None:
-                    left = _JOIN_MS - ((ticks() - deadline) & 0x3FFFFFFF)
-                    octets = await self._limited(transport.read(), left, "HELLO stays unanswered")
-                else:
-                    octets = await transport.read()
-                if not octets:
-                    raise TransportLost("%s: the router closed the connection" % self.url)
-                await self._take(self._receive(octets))
-        except _Left:
-            over = None
+            await limited(self._receive(frames, False), _JOIN_MS, "HELLO stays unanswered")
+            await self._receive((), True)
         except Exception as e:
-            over = e
+            # Also what is no Error of ours, such as MemoryError: the next session may do.
+            error = None if self._leaving else self._silent or e
         finally:
-            self.session = None
-            self._ready = False
-            self._news.clear()
-            self._frames = None
-            self._replaying = 0
-            self._later.clear()
-            lost = TransportLost("the session ended: %s" % (over or "we left"))
+            self.error = error
+            self.session = self._frames = None
+            self._due.discard(self)
+            self._waiting = [w for w in self._waiting if w not in self._declarations]
+            lost = TransportLost("the session ended: %s" % (error or "we left"))
             for handle in protocol.end():
-                self._settle(handle, None, lost)
+                handle.settle(None, lost)
+            for run in self._tasks.values():
+                if run[5] is not None:
+                    run[5].lose(lost)
             for declaration in self._declarations:
+                self._due.discard(declaration)
                 declaration.id = None
                 if declaration.error is None:
                     declaration._settled.clear()
             try:
-                if not isinstance(over, TransportError):
+                if not isinstance(error, TransportError):
                     await transport.finish()
             finally:
                 transport.close()
-        if over is not None:
-            raise over
+        return error
 
-    async def _handshake(self, transport):
-        """RawSocket's; `_receive` works after it."""
-        raw = rawsocket.RawSocket(self._max_length)
+    async def _handshake(self):
+        """RawSocket's; returns the frames that came with it."""
+        transport = self._transport
+        raw = RawSocket(self._max_length)
         transport.write(raw.request())
-        first = ()
-        begin = ticks()
+        found = ()
         while raw.frames is None:
-            left = self.timeout_ms - ((ticks() - begin) & 0x3FFFFFFF)
             try:
-                octets = await self._limited(transport.read(), left, "no RawSocket handshake")
+                octets = await transport.read()
             except TransportLost as e:
                 raise raw.ended() if "reset" in str(e) or "closed" in str(e) else e
             if not octets:
                 raise raw.ended()
-            first = raw.receive(octets)
+            found = raw.receive(octets)
         self._frames = raw.frames
-        await self._take(first)
+        return found
 
     async def _limited(self, coroutine, ms, what):
         try:
-            return await asyncio.wait_for(coroutine, max(ms, 1) / 1000)
+            return await asyncio.wait_for(coroutine, ms / 1000)
         except asyncio.TimeoutError:
             raise TransportError("%s: the router does not answer: %s" % (self.url, what))
 
-    def _receive(self, octets):
+    async def _receive(self, frames, joined):
+        """Take what comes, until there is a session, or (joined) for ever. Raises why it ends."""
+        protocol = self._protocol
+        read = self._transport.read
         try:
-            return self._frames.receive(octets)
+            while True:
+                for kind, payload in frames:
+                    if kind == _MESSAGE:
+                        report = protocol.receive(self._decode(payload))
+                        if report is not None:
+                            kind = report[0]
+                            if kind == _HAPPENED:
+                                for declaration in report[1]:
+                                    self._event(declaration, report)
+                            elif kind == _CHALLENGED:
+                                await self._authenticate(report[1], report[2])
+                            else:
+                                self._act(kind, report)
+                    elif kind == _PING:
+                        await self._pong(payload)
+                if self.session is not None and not joined:
+                    return
+                octets = await read()
+                if not octets:
+                    raise TransportLost("%s: the router closed the connection" % self.url)
+                self.reads += 1
+                frames = self._frames.receive(octets)
         except RemoteProtocolError as e:
-            self._protocol.violation(e)
+            protocol.violation(e)
+            raise
+        except AuthenticationError:
+            protocol.abandon()
             raise
 
-    async def _take(self, frames):
-        for kind, payload in frames:
-            if kind == rawsocket.MESSAGE:
-                try:
-                    report = self._protocol.receive(self._decode(payload))
-                except RemoteProtocolError as e:
-                    report = self._protocol.violation(e)
-                if report is not None:
-                    if report[0] == CHALLENGED:
-                        await self._authenticate(report[1], report[2])
-                    else:
-                        self._act(report)
-            elif kind == rawsocket.PING:
-                try:
-                    self._transport.write(self._frames.frame(payload, rawsocket.PONG))
-                except LocalProtocolError as e:
-                    self._log("a PING cannot be answered: %s" % e)
-                if self._transport.backlog() > _BACKLOG:
-                    # A flood of PINGs must not fill the memory with PONGs; and a router that sends
-                    # them but reads nothing must not keep us here.
-                    drained = self._transport.drain()
-                    await self._limited(drained, self.timeout_ms, "it does not read")
+    async def _pong(self, payload):
+        try:
+            self._transport.write(self._frames.frame(payload, _PONG))
+        except LocalProtocolError as e:
+            self._log("a PING cannot be answered: %s" % e)
+        if self._transport.backlog() > _BACKLOG:
+            # A flood must not fill the memory with PONGs, nor keep us here.
+            await self._ease(_BACKLOG + 1, None)
 
     async def _authenticate(self, auth, extra):
         """Answer a CHALLENGE; the computation gives way to other tasks as it goes."""
@@ -328,14 +380,7 @@ class Client(Handlers, Declarations):
                 next(steps)
                 await sleep_ms(0)
         except StopIteration as e:
-            signature, extra = e.value
-        except RemoteProtocolError as e:
-            self._protocol.violation(e)
-            raise
-        except AuthenticationError:
-            self._protocol.abandon()
-            raise
-        self._protocol.authenticate(signature, extra)
+            self._protocol.authenticate(*e.value)
 
     def _send(self, message):
         if self._frames is None:
@@ -344,51 +389,36 @@ class Client(Handlers, Declarations):
 
     # -- what happens
 
-    def _act(self, report):
-        kind = report[0]
-        if kind == HAPPENED:
-            for declaration in report[1]:
-                self._event(declaration, report)
-        elif kind == INVOKED:
-            self._invocation(report)
-        elif kind == ANSWERED:
-            self._settle(report[1], result(report[2], report[3]))
-        elif kind == DONE:
-            self._settle(report[1], report[2])
-        elif kind == FAILED:
-            self._settle(report[1], None, report[2])
-        elif kind == JOINED:
-            self._on_join(report[1])
-        elif kind == ENDED:
-            if report[1] is None:
-                raise _Left()
-            raise report[1]
-        elif kind == REVOKED:
-            for declaration in report[1]:
-                self._log("%s was revoked by the router: %s" % (declaration.uri, report[2]))
-                declaration.id = None
-                if declaration in self._declarations:
-                    self._declare(declaration)
+    def _event(self, declaration, report):
+        details = report[3]
+        if declaration.details:
+            details["publication"] = report[2]
+        self._handle(declaration, None, details, report[4], report[5])
 
-    def _settle(self, handle, value, error=None):
-        if self._waiting and self.session is not None:
-            self._waiting.pop(0).wake()  # there is room for one more
-        if self._later and self.session is not None and not self._protocol.full():
-            self._declare(self._later.pop(0), True)
-        if isinstance(handle, Declaration):
-            if handle._asked:
-                if isinstance(error, TransportLost):
-                    handle._asked = False
-                else:
-                    handle._settle(value, error)
-                    if error is not None:
-                        self._log("%s: %s" % (handle.uri, error))
-                        self._perhaps_again(handle)
-                    elif handle not in self._declarations:
-                        self._withdraw(handle)
-                self._replayed()
+    def _act(self, kind, report):
+        if kind == _INVOKED:
+            self._handle(report[1], *report[2:])
+        elif kind == _ANSWERED:
+            report[1].settle(result(report[2], report[3], report[4]))
+            self._next()
+        elif kind == _DONE:
+            report[1].settle(report[2])
+            self._next()
+        elif kind == _FAILED:
+            report[1].settle(None, report[2])
+            self._next()
+        elif kind == _JOINED:
+            self._on_join(report[1])
+        elif kind == _ENDED:
+            raise report[1] or TransportLost("we left")
+        elif kind == _REVOKED:
+            from ._undeclare import revoked
+
+            revoked(self, report[1], report[2])
         else:
-            handle.settle(value, error)
+            from .progress import act
+
+            act(self, kind, report)
 
     def _on_join(self, details):
         self.session = self._protocol.session
@@ -402,151 +432,169 @@ class Client(Handlers, Declarations):
                 details.get("authmethod", "anonymous"),
             )
         )
-        self._replaying = 1
+        waiting, self._waiting = self._waiting, []
         for declaration in self._declarations:
             declaration.error = None
             declaration.refusals = 0
-            self._declare(declaration)
-        self._replayed()
-        waiting, self._waiting = self._waiting, []
+            declaration.wake()
         for request in waiting:
             request.wake()
+        for other in self._joined:
+            other.up()
+        self._seen = -1
+        self._asked = False
+        if self.alive_ms:
+            self._within(self, self.alive_ms // 3)
+        self._perhaps_up()
 
-    def _replayed(self):
-        """One declaration less to be answered; with the last one, `join` returns."""
-        if self._replaying:
-            self._replaying -= 1
-            if not self._replaying:
-                self._ready = True
-                self._news.set()
+    def _perhaps_up(self):
+        """Once the last declaration is answered, `join` returns."""
+        if self.state == "joining" and self.session is not None:
+            for declaration in self._declarations:
+                if not declaration._settled.is_set():
+                    return
+            self._turn("up")
+
+    def _next(self):
+        """There is room for one more request."""
+        if self._waiting and self.session is not None and not self._protocol.full():
+            self._waiting.pop(0).wake()
 
     # -- what programs ask for
 
-    async def call(self, procedure, *args, kwargs=None, timeout_ms=None, **options):
-        """Call a procedure; returns None, the one result, or a Result.
+    def call(
+        self,
+        procedure,
+        *args,
+        kwargs=None,
+        timeout_ms=None,
+        on_progress=None,
+        cancel_mode="killnowait",
+        **options
+    ):
+        """Call a procedure; awaited, returns None, the one result, or a Result.
 
+        on_progress: gets progressive results, as on_progress(*args, **kwargs); each starts
+        `timeout_ms` anew. cancel_mode: what the router is told when the time is up or the task is
+        cancelled: "killnowait", "kill" or "skip".
         Raises ApplicationError (the callee's or the router's), RequestTimeout, TransportLost (the
         session ended meanwhile: whether the call took effect is unknown), LocalProtocolError.
         """
-        check_uri(procedure, "procedure")
-        if options:
-            check_options(CALL, options)
-        request = self._request(procedure, timeout_ms)
-        try:
-            await self._session_for(request)
-            request.id = self._protocol.call(request, procedure, args, kwargs, options)
-            return await self._outcome(request)
-        finally:
-            self._done(request)
+        request = (timeout_ms, cancel_mode, on_progress)
+        return self._ask(_CALL, procedure, args, kwargs, options, request)
 
-    async def publish(
+    def publish(
         self, topic, *args, kwargs=None, acknowledge=False, timeout_ms=None, **options
     ):
-        """Publish an event; with acknowledge=True returns the publication's id once the router
-        has it, and raises as `call` does; without, returns None when it is on its way."""
-        check_uri(topic, "topic")
-        if options:
-            check_options(PUBLISH, options)
-        if not acknowledge and self.session is not None:
-            self._protocol.publish(None, topic, args, kwargs, options)
-            backlog = self._transport.backlog()
-            if backlog > _BACKLOG:
-                limit = self.timeout_ms if timeout_ms is None else timeout_ms
-                await self._limited(self._transport.drain(), limit, "it does not read")
-            elif backlog > 1024:
-                await sleep_ms(0)  # a burst of publications must not keep others from running
-            return None
-        request = self._request(topic, timeout_ms)
-        try:
-            await self._session_for(request)
-            handle = request if acknowledge else None
-            request.id = self._protocol.publish(handle, topic, args, kwargs, options)
-            return await self._outcome(request) if acknowledge else None
-        finally:
-            self._done(request)
+        """Publish an event; it is on its way at once where there is a session.
 
-    # -- waiting
-
-    def _request(self, name, timeout_ms):
-        if timeout_ms is None:
-            timeout_ms = self.timeout_ms
-        request = Request(name, (ticks() + timeout_ms) & 0x3FFFFFFF, timeout_ms)
-        self._requests[id(request)] = request
-        self._alarm.within(timeout_ms)
-        return request
-
-    async def _session_for(self, request):
-        """Wait for a session with room for one more request, until the request's deadline."""
-        while self.session is None or self._protocol.full():
-            if self._task is None or self._over.is_set():
-                raise TransportLost("%s: the client is not running" % self.url)
-            if len(self._waiting) >= _WAITING:
-                raise LocalProtocolError("%d requests wait to be sent already" % _WAITING)
-            self._waiting.append(request)
+        Awaited with acknowledge=True, returns the publication's id once the router has it, and
+        raises as `call` does; without, waits if there is no session or too much to be sent.
+        """
+        if acknowledge or options or self.session is None:
+            if self._outbox is not None:
+                return self._outbox.publish(topic, args, kwargs, options, acknowledge, timeout_ms)
+        else:
             try:
-                await request.wait()
-            finally:
-                if request in self._waiting:
-                    self._waiting.remove(request)
-            if request.settled:
-                raise request.error
-            request.rest()
+                check_uri(topic, "topic")
+                self._protocol.publish(None, topic, args, kwargs)
+                backlog = self._transport.backlog()
+                return self._ease(backlog, timeout_ms) if backlog > 1024 else DONE
+            except Error:
+                pass  # raised again where it is awaited
+        return self._ask(_PUBLISH, topic, args, kwargs, options, (timeout_ms,), acknowledge)
 
-    async def _outcome(self, request):
-        if not request.settled:
-            await request.wait()
-        if request.error is not None:
-            raise request.error
-        return request.value
+    async def _ease(self, backlog, timeout_ms):
+        """Let others run in a burst of publications; wait for a router that does not read."""
+        if backlog > _BACKLOG:
+            limit = self.timeout_ms if timeout_ms is None else timeout_ms
+            await self._limited(self._transport.drain(), limit, "it does not read")
+        else:
+            await sleep_ms(0)
 
-    def _done(self, request):
-        self._requests.pop(id(request), None)
-        if not request.settled and request.id is not None:
-            self._protocol.forget(request.id)  # the task was cancelled
-            if self._waiting:
-                self._waiting.pop(0).wake()
+    async def _ask(self, code, uri, args, kwargs, options, request, answered=True):
+        check_uri(uri, "procedure" if code == _CALL else "topic")
+        if options:
+            check_options(code, options)
+            if len(args) == 1 and ("ppt_scheme" in options or "enc_algo" in options):
+                args = args[0]  # an opaque payload
+        request = Request(self, uri, *request)
+        try:
+            while self.session is None or self._protocol.full():
+                await self._room(request)
+            if code == _CALL:
+                if request.on_progress is not None:
+                    options["receive_progress"] = True
+                send = self._protocol.call
+            else:
+                send = self._protocol.publish
+            sent = send(request if answered else None, uri, args, kwargs, options)
+            if answered:
+                request.id = sent
+                return await request.outcome()
+        finally:
+            request.done()
+
+    async def _room(self, request):
+        """Wait for a session with room for one more request, until the request's deadline."""
+        if self._task is None or self.state == "ended":
+            raise TransportLost("%s: the client is not running" % self.url)
+        if len(self._waiting) >= _WAITING:
+            raise LocalProtocolError("%d requests wait to be sent already" % _WAITING)
+        self._waiting.append(request)
+        try:
+            await request.turn()
+        finally:
+            if request in self._waiting:
+                self._waiting.remove(request)
+
+    def _cancel(self, request, mode):
+        try:
+            self._protocol.cancel(request, mode)
+        except Error as e:
+            self._log("CANCEL could not be sent: %s" % e)
+
+    # -- deadlines
+
+    def _within(self, waiter, ms):
+        """Call waiter.expire() in so many milliseconds."""
+        waiter.at = (ticks() + ms) & 0x3FFFFFFF
+        self._due.add(waiter)
+        self._alarm.within(ms)
 
     def _expire(self):
         """The alarm: settle what is overdue, and find out when to look again."""
         now = ticks()
         soonest = None
-        for request in list(self._requests.values()):
-            if request.settled:
-                continue
-            left = ((request.at - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+        for waiter in list(self._due):
+            left = ((waiter.at - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
             if left <= 0:
-                if request.id is not None:
-                    self._protocol.forget(request.id)
-                    if self._waiting:
-                        self._waiting.pop(0).wake()
-                    text = "%s: no answer within %d ms"
-                else:
-                    text = "%s: no session within %d ms"
-                error = RequestTimeout(text % (request.name, request.timeout_ms))
-                request.settle(None, error)
-            elif soonest is None or left < soonest:
-                soonest = left
-        for declaration in self._declarations:
-            if not declaration._asked:
-                continue
-            left = ((declaration.at - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
-            if left <= 0:
-                self._protocol.forget(declaration.request)
-                text = "%s: the router has not confirmed it within %d ms"
-                error = RequestTimeout(text % (declaration.uri, self.timeout_ms))
-                self._settle(declaration, None, error)
+                self._due.discard(waiter)
+                waiter.expire()
             elif soonest is None or left < soonest:
                 soonest = left
         if soonest is not None:
             self._alarm.within(soonest)
 
-    def _settle_all(self, error):
-        for request in list(self._requests.values()):
-            request.settle(None, error)
-        for declaration in self._declarations:
-            if not declaration._settled.is_set():
-                declaration._settle(None, error)
+    def expire(self):
+        """Liveness: look whether something came; ask for something; give the router up."""
+        if self.reads == self._seen and self._asked:
+            self._silent = TransportLost(
+                "%s: the router was silent for %d ms" % (self.url, self.alive_ms)
+            )
+            self._transport.close()
+            return
+        self._asked = self.reads == self._seen
+        self._seen = self.reads
+        try:
+            if self._asked and self._ping:
+                self._transport.write(self._frames.frame(b"microwamp", _PING))
+            elif self._asked:
+                # Any answer will do, "not authorized" too.
+                self._protocol.call(self, "wamp.session.count")
+        except Error as e:
+            self._log("the router cannot be asked for a sign of life: %s" % e)
+        self._within(self, self.alive_ms // 3)
 
-
-class _Left(Exception):
-    """The router answered our GOODBYE."""
+    def settle(self, value, error=None):
+        """A sign of life."""

@@ -1,9 +1,9 @@
-from collections.abc import Callable, Generator, Sequence
-from typing import Any, Protocol, Self, TypeAlias, type_check_only
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from typing import Any, Literal, Protocol, Self, TypeAlias, type_check_only
 
 from .declarations import Declarations
 from .errors import Error
-from .handlers import Handlers
+from .outbox import Outbox
 from .transport import TransportDetails
 
 _Codec: TypeAlias = tuple[Callable[[Any], bytes | bytearray], Callable[[bytes], Any]]
@@ -22,15 +22,19 @@ class _Authenticator(Protocol):
     ) -> Generator[None, None, tuple[str, dict[str, Any]]]: ...
     def welcome(self, details: dict[str, Any]) -> None: ...
 
-class Client(Handlers, Declarations):
+class Client(Declarations):
     url: str
     realm: str
     timeout_ms: int
+    alive_ms: int
+    state: str
     session: int | None
     details: dict[str, Any]
     error: Error | None
     joins: int
     failures: int
+    reads: int
+    at: int
     transport_details: TransportDetails
     def __init__(
         self,
@@ -42,6 +46,11 @@ class Client(Handlers, Declarations):
         reconnect: bool = True,
         log: Callable[[str], object] | None = None,
         codec: _Codec | None = None,
+        alive_ms: int | None = None,
+        ping: bool = False,
+        on_event: Callable[[str, Any], object] | None = None,
+        network: Callable[[], Awaitable[object]] | None = None,
+        outbox: Outbox | None = None,
         **transport: Any,
     ) -> None: ...
     async def __aenter__(self) -> Self: ...
@@ -51,15 +60,24 @@ class Client(Handlers, Declarations):
     async def leave(self) -> None: ...
     async def ended(self) -> None: ...
     # Options by their names: what a checker finds here, the library refuses at run time.
-    async def call(
+    def call(
         self,
         procedure: str,
         *args: Any,
         kwargs: dict[str, Any] | None = None,
         timeout_ms: int | None = None,
+        on_progress: Callable[..., object] | None = None,
+        cancel_mode: Literal["skip", "kill", "killnowait"] = "killnowait",
         disclose_me: bool = ...,
-    ) -> Any: ...
-    async def publish(
+        ppt_scheme: str = ...,
+        ppt_serializer: str = ...,
+        ppt_cipher: str = ...,
+        ppt_keyid: str = ...,
+        enc_algo: str = ...,
+        enc_serializer: str = ...,
+        enc_key: str = ...,
+    ) -> Coroutine[Any, Any, Any]: ...
+    def publish(
         self,
         topic: str,
         *args: Any,
@@ -75,4 +93,13 @@ class Client(Handlers, Declarations):
         eligible_authrole: list[str] = ...,
         disclose_me: bool = ...,
         retain: bool = ...,
-    ) -> int | None: ...
+        ppt_scheme: str = ...,
+        ppt_serializer: str = ...,
+        ppt_cipher: str = ...,
+        ppt_keyid: str = ...,
+        enc_algo: str = ...,
+        enc_serializer: str = ...,
+        enc_key: str = ...,
+    ) -> Coroutine[Any, Any, int | None]: ...
+    def expire(self) -> None: ...
+    def settle(self, value: Any, error: Error | None = None) -> None: ...

@@ -1,18 +1,27 @@
-"""Subscriptions and registrations that a client declares, and keeps up across sessions."""
+"""What a client declares and keeps up across sessions, and how it runs the handlers of that."""
 
 import asyncio
 
-from ._port import sleep_ms, ticks
+from ._port import COROUTINE
 from .errors import (
     ApplicationError,
-    Error,
     LocalProtocolError,
     RequestTimeout,
     TransportLost,
 )
-from .messages import REGISTER, SUBSCRIBE, check_options, check_uri
+from .messages import check_options, check_uri
+from .requests import Result
+
+try:
+    from micropython import const
+except ImportError:  # CPython
+    const = int
+
+_SUBSCRIBE = const(32)
+_REGISTER = const(64)
 
 _AGAIN_MAX = 30000
+_TASKS = const(64)  # coroutine handlers of events under way; each is some 300 octets
 
 
 class Declaration:
@@ -31,40 +40,89 @@ class Declaration:
         self.details = details
         self.id = None
         self.error = None
+        self.request = None  # while the router owes an answer
         self.refusals = 0  # in this session, because the name was taken
-        self._asked = False
         self._settled = asyncio.Event()
 
     async def confirmed(self, timeout_ms=None):
         """Wait until the router has confirmed; raises its ApplicationError, or RequestTimeout."""
+        timeout_ms = timeout_ms or self._client.timeout_ms
         try:
-            await asyncio.wait_for(
-                self._settled.wait(), (timeout_ms or self._client.timeout_ms) / 1000
-            )
+            await asyncio.wait_for(self._settled.wait(), timeout_ms / 1000)
         except asyncio.TimeoutError:
-            raise RequestTimeout("%s: the router has not confirmed it" % self.uri)
+            raise self._late(timeout_ms)
         if self.error is not None:
             raise self.error
         return self
 
+    def _late(self, ms):
+        return RequestTimeout("%s: the router has not confirmed it within %d ms" % (self.uri, ms))
+
     async def remove(self):
         """Take it back: unsubscribe or unregister, now and for later sessions."""
-        await self._client._undeclare(self)
+        from ._undeclare import remove
 
-    def _settle(self, id, error=None):
-        self._asked = False
+        await remove(self)
+
+    def wake(self):
+        """Send SUBSCRIBE or REGISTER, or wait until there is room."""
+        client = self._client
+        protocol = client._protocol
+        if client.session is None or self.request is not None or self in client._waiting:
+            return
+        self._settled.clear()
+        if protocol.full():
+            client._waiting.append(self)
+            return
+        ask = protocol.subscribe if self.code == _SUBSCRIBE else protocol.register
+        try:
+            self.request = ask(self, self.uri, self, self.options)
+            client._within(self, client.timeout_ms)
+        except LocalProtocolError as e:
+            self.settle(None, e)
+        except TransportLost:
+            pass  # the reader will notice, and declare anew
+
+    def settle(self, id, error=None):
+        """The router's answer, or why there is none."""
+        client = self._client
+        self.request = None
+        client._due.discard(self)
+        if isinstance(error, TransportLost):
+            return
         self.id = id
         self.error = error
         self._settled.set()
+        if self not in client._declarations:
+            from ._undeclare import withdraw
+
+            withdraw(self)
+        elif error is not None:
+            client._log("%s: %s" % (self.uri, error))
+            if getattr(error, "error", None) == "wamp.error.procedure_already_exists":
+                # The router may still hold our former session, and with it the procedure.
+                client._within(self, min(1000 << self.refusals, _AGAIN_MAX))
+                self.refusals = min(self.refusals + 1, 5)
+        client._perhaps_up()
+
+    def expire(self):
+        """The router has not answered; or it is time to ask again for a name that was taken."""
+        request = self.request
+        if request is None:
+            self.wake()
+        else:
+            client = self._client
+            client._protocol.forget(request)
+            self.settle(None, self._late(client.timeout_ms))
 
 
 class Declarations:
-    """The part of a client that declares; needs its requests, _protocol, session and tasks."""
+    """The part of a client that declares, and runs handlers; needs the rest of it."""
 
     def __init__(self):
+        self.dropped = 0  # events dropped because too many handlers were under way
         self._declarations = []
-        self._replaying = 0  # answers of the router that `join` waits for
-        self._later = []  # declarations that wait for a free slot among the open requests
+        self._tasks = {}  # [session, request, task, declaration, coroutine not begun, parts]
 
     def subscribe(self, topic, handler=None, details=False, **options):
         """Declare a subscription: as a decorator, or with a handler, then returns a Declaration.
@@ -72,8 +130,7 @@ class Declarations:
         handler(*args, **kwargs) gets the event; with details=True a dictionary as one more
         positional argument (publication, and topic, publisher ... as the router gives them).
         """
-        check_uri(topic, "topic", options.get("match", "exact") != "exact")
-        return self._declaration(SUBSCRIBE, topic, handler, options, details)
+        return self._declare(_SUBSCRIBE, topic, handler, details, options)
 
     def register(self, procedure, handler=None, details=False, **options):
         """Declare a procedure: as a decorator, or with a handler, then returns a Declaration.
@@ -81,92 +138,113 @@ class Declarations:
         handler(*args, **kwargs) returns a plain value or a Result, or raises ApplicationError to
         answer with one; it may be a coroutine function. details as for `subscribe`.
         """
-        check_uri(procedure, "procedure", options.get("match", "exact") != "exact")
-        return self._declaration(REGISTER, procedure, handler, options, details)
+        return self._declare(_REGISTER, procedure, handler, details, options)
 
-    def _declaration(self, code, uri, handler, options, details):
+    def _declare(self, code, uri, handler, details, options):
+        pattern = options.get("match", "exact") != "exact"
+        check_uri(uri, "topic" if code == _SUBSCRIBE else "procedure", pattern)
         check_options(code, options)
         if handler is None:
 
             def decorate(function):
-                self._declaration(code, uri, function, options, details)
+                self._declare(code, uri, function, details, options)
                 return function
 
             return decorate
         declaration = Declaration(self, code, uri, handler, options, details)
         self._declarations.append(declaration)
-        self._declare(declaration)
+        declaration.wake()
         return declaration
 
-    async def _undeclare(self, declaration):
-        if declaration not in self._declarations:
-            return
-        self._declarations.remove(declaration)
-        if declaration in self._later:
-            self._later.remove(declaration)
-            self._replayed()
-        if self.session is None or declaration.id is None:
-            return
-        request = self._request(declaration.uri, None)
+    # -- handlers
+
+    def _handle(self, declaration, request, details, args, kwargs):
+        """Run the handler for an event (request is None) or an invocation."""
+        if type(args) is bytes:
+            args, kwargs = (args,), None  # an opaque payload
+        parts = None
+        if request is not None and details:
+            for name in ("receive_progress", "progress", "timeout"):
+                if name in details:
+                    from .progress import prepare
+
+                    parts = prepare(self, declaration, request, details)
+                    break
+        if declaration.details:
+            args = list(args)
+            args.append(details)
         try:
-            id, declaration.id = declaration.id, None
-            if declaration.code == REGISTER:
-                request.id = self._protocol.unregister(request, id)
-            elif not self._protocol.unsubscribe(request, id, declaration):
-                return
-            await self._outcome(request)
-        except TransportLost:
-            return  # and with the session what it had
+            value = declaration.handler(*args, **kwargs) if kwargs else declaration.handler(*args)
+        except Exception as e:
+            self._fail(declaration, request, e)
+            return
+        if type(value) is not COROUTINE:
+            if request is not None:
+                self._answer(declaration, request, value)
+        elif request is None and len(self._tasks) >= _TASKS:
+            self.dropped += 1
+            value.close()
+        else:
+            run = [self.session, request, None, declaration, value, parts]
+            run[2] = asyncio.create_task(self._finish(run))
+            self._tasks[id(run)] = run
+
+    async def _finish(self, run):
+        session, request, _, declaration, value, _ = run
+        run[4] = None  # it has begun
+        error = None
+        try:
+            value = await value
+        except Exception as e:
+            error = e
         finally:
-            self._done(request)
-
-    def _declare(self, declaration, counted=False):
-        """Send SUBSCRIBE or REGISTER for a declaration, or let it wait until there is room.
-
-        counted: `join` waits for it already.
-        """
-        if self.session is None or declaration._asked or declaration in self._later:
+            run = self._tasks.pop(id(run), None)
+        # Nothing more to say when it was interrupted. And an answer of an earlier session must not
+        # settle an invocation of this one.
+        if run is None or (request is not None and session != self.session):
             return
-        protocol = self._protocol
-        if self._replaying and not counted:
-            self._replaying += 1
-        if protocol.full():
-            declaration._settled.clear()
-            self._later.append(declaration)
-            return
-        ask = protocol.subscribe if declaration.code == SUBSCRIBE else protocol.register
-        declaration._asked = True
-        declaration._settled.clear()
+        if error is not None:
+            self._fail(declaration, request, error)
+        elif request is not None:
+            self._answer(declaration, request, value)
+
+    def _answer(self, declaration, request, value):
+        args, kwargs, options = (() if value is None else (value,)), None, None
+        if isinstance(value, Result):
+            args, kwargs, options = value.args, value.kwargs, value.options
+            if options:
+                args, kwargs = args[0], None  # an opaque payload
         try:
-            declaration.request = ask(
-                declaration, declaration.uri, declaration, declaration.options
-            )
-            declaration.at = (ticks() + self.timeout_ms) & 0x3FFFFFFF
-            self._alarm.within(self.timeout_ms)
+            self._protocol.answer(request, args, kwargs, options)
         except LocalProtocolError as e:
-            declaration._settle(None, e)
-            self._replayed()
+            # What cannot be encoded, or is too long for the router: the caller must not wait.
+            what = "payload_size_exceeded" if "octets" in str(e) else "invalid_payload"
+            self._fail(declaration, request, ApplicationError("wamp.error." + what, str(e)))
         except TransportLost:
-            declaration._asked = False  # the reader will notice, and declare anew
+            pass
 
-    def _withdraw(self, declaration):
-        """It was removed while the router was asked: take it back, whatever the answer."""
-        try:
-            if declaration.code == SUBSCRIBE:
-                self._protocol.unsubscribe(None, declaration.id, declaration)
-            else:
-                self._protocol.forget(self._protocol.unregister(declaration, declaration.id))
-        except Error as e:
-            self._log("%s: %s" % (declaration.uri, e))
-        declaration.id = None
-
-    def _perhaps_again(self, declaration):
-        """The router may still hold our former session, and with it the procedure."""
-        if getattr(declaration.error, "error", None) == ApplicationError.PROCEDURE_ALREADY_EXISTS:
-            self._spawn(self._declare_again(declaration, self.session))
-
-    async def _declare_again(self, declaration, session):
-        await sleep_ms(min(1000 << declaration.refusals, _AGAIN_MAX))
-        if session == self.session and declaration in self._declarations:
-            declaration.refusals = min(declaration.refusals + 1, 5)
-            self._declare(declaration)
+    def _fail(self, declaration, request, error):
+        """Log what a handler raised; answer an invocation with it."""
+        uri, args, kwargs = "wamp.error.runtime_error", None, None
+        if request is not None and isinstance(error, ApplicationError):
+            try:
+                # crossbar resets the connection for an ERROR whose URI is none.
+                check_uri(error.error, "error")
+                uri, args, kwargs = error.error, error.args, error.kwargs
+            except LocalProtocolError:
+                pass
+        if args is None:
+            text = "%s: %s" % (type(error).__name__, error)
+            args = (text[:200],)
+            self._log("handler of %s: %s" % (declaration.uri, text))
+        if request is None:
+            return
+        for _ in (1, 2):
+            try:
+                self._protocol.fail(request, uri, args, kwargs)
+                return
+            except LocalProtocolError as e:
+                # The error itself could not be sent: its URI can.
+                args, kwargs = (str(e)[:200],), None
+            except TransportLost:
+                return

@@ -18,7 +18,7 @@ class Declaration:
     id: int | None
     error: Error | None
     refusals: int
-    request: int
+    request: int | None
     at: int
     def __init__(
         self,
@@ -31,8 +31,12 @@ class Declaration:
     ) -> None: ...
     async def confirmed(self, timeout_ms: int | None = None) -> Declaration: ...
     async def remove(self) -> None: ...
+    def wake(self) -> None: ...
+    def settle(self, id: int | None, error: Error | None = None) -> None: ...
+    def expire(self) -> None: ...
 
 class Declarations:
+    dropped: int
     def __init__(self) -> None: ...
     @overload
     def subscribe(
@@ -66,6 +70,7 @@ class Declarations:
         concurrency: int = ...,
         disclose_caller: bool = ...,
         force_reregister: bool = ...,
+        forward_timeout: bool = ...,
     ) -> Callable[[_H], _H]: ...
     @overload
     def register(
@@ -79,4 +84,5 @@ class Declarations:
         concurrency: int = ...,
         disclose_caller: bool = ...,
         force_reregister: bool = ...,
+        forward_timeout: bool = ...,
     ) -> Declaration: ...

@@ -2,12 +2,18 @@
 
 import asyncio
 
+from .errors import RequestTimeout
+
 
 class Result:
     """Several results, or results with keywords, of a call; what a handler returns for that.
 
-    args: tuple or list. kwargs: dict.
+    args: tuple or list. kwargs: dict. options: what else a handler has to say of its answer, such
+    as {"ppt_scheme": "x_own"} with octets as the one argument. details: the router's, of a result
+    that is an opaque payload.
     """
+
+    options = details = None
 
     def __init__(self, *args, **kwargs):
         self.args = args
@@ -24,8 +30,12 @@ class Result:
         )
 
 
-def result(args, kwargs):
+def result(args, kwargs, details=None):
     """A plain value where there is only one, None where there is none, else a Result."""
+    if type(args) is bytes:
+        found = Result(args)
+        found.details = details
+        return found
     if kwargs or len(args) > 1:
         found = Result(*args)
         found.kwargs = kwargs
@@ -34,30 +44,66 @@ def result(args, kwargs):
 
 
 class Request:
-    """One request under way: settles exactly once, by an answer, an error or its deadline."""
+    """One request under way: settles exactly once, by an answer, an error or its deadline.
 
-    def __init__(self, name, at, timeout_ms):
+    mode: how to cancel it, None if it is no call. on_progress: what gets its progressive results.
+    """
+
+    def __init__(self, client, name, timeout_ms, mode=None, on_progress=None):
+        self.client = client
         self.name = name
-        self.at = at
-        self.timeout_ms = timeout_ms
-        self.id = None
+        self.timeout_ms = client.timeout_ms if timeout_ms is None else timeout_ms
+        self.mode = mode
+        self.on_progress = on_progress
+        self.id = None  # while the router owes an answer
         self.settled = False
         self.value = None
         self.error = None
         self._event = asyncio.Event()
+        client._within(self, self.timeout_ms)
 
     def settle(self, value=None, error=None):
+        self.id = None
         if not self.settled:
             self.settled = True
             self.value = value
             self.error = error
             self._event.set()
 
-    async def wait(self):
-        await self._event.wait()
+    def expire(self):
+        """The deadline: whoever waits gives the request up."""
+        if not self.settled:
+            self.settled = True
+            text = "%s: no %s within %d ms"
+            what = "session" if self.id is None else "answer"
+            self.error = RequestTimeout(text % (self.name, what, self.timeout_ms))
+            self._event.set()
 
     def wake(self):
+        """There may be room for it now."""
         self._event.set()
 
-    def rest(self):
+    async def turn(self):
+        """Wait until it is settled or woken; raises its error."""
+        await self._event.wait()
         self._event.clear()
+        if self.error is not None:
+            raise self.error
+
+    async def outcome(self):
+        """Wait for the answer."""
+        while not self.settled:
+            await self.turn()
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def done(self):
+        """Nobody waits any more: if the router still owes an answer, do without it."""
+        client = self.client
+        client._due.discard(self)
+        if self.id is not None:
+            if self.mode is not None:
+                client._cancel(self.id, self.mode)
+            client._protocol.forget(self.id)
+        client._next()

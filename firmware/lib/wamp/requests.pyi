@@ -1,26 +1,45 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from .client import Client
 from .errors import Error
 
 class Result:
     args: Sequence[Any]
     kwargs: dict[str, Any]
+    options: dict[str, Any] | None
+    details: dict[str, Any] | None
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def __eq__(self, other: object) -> bool: ...
 
-def result(args: Sequence[Any], kwargs: dict[str, Any]) -> Any: ...
+def result(
+    args: Sequence[Any] | bytes,
+    kwargs: dict[str, Any] | None,
+    details: dict[str, Any] | None = None,
+) -> Any: ...
 
 class Request:
+    client: Client
     name: str
     at: int
     timeout_ms: int
+    mode: str | None
+    on_progress: Callable[..., object] | None
     id: int | None
     settled: bool
     value: Any
     error: Error | None
-    def __init__(self, name: str, at: int, timeout_ms: int) -> None: ...
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        timeout_ms: int | None,
+        mode: str | None = None,
+        on_progress: Callable[..., object] | None = None,
+    ) -> None: ...
     def settle(self, value: Any = None, error: Error | None = None) -> None: ...
-    async def wait(self) -> None: ...
+    def expire(self) -> None: ...
     def wake(self) -> None: ...
-    def rest(self) -> None: ...
+    async def turn(self) -> None: ...
+    async def outcome(self) -> Any: ...
+    def done(self) -> None: ...

@@ -10,7 +10,7 @@ lost_ms (docs/link.md).
 import asyncio
 
 from . import linkframe
-from ._port import MICROPYTHON, Alarm, random32, set_clock, ticks
+from ._port import MICROPYTHON, Alarm, random32, ticks
 from .errors import ConfigurationError, LocalProtocolError, TransportError, TransportLost
 from .link import CLOSED, CONSOLE, OPENED, Link
 from .linkstream import STREAM
@@ -56,7 +56,7 @@ class SerialTransport:
         self.url = url
         self.path, self.options = parse(url)
         self.details = TransportDetails("serial", url)
-        self._on_utc = on_utc or (set_clock if MICROPYTHON else None)
+        self._on_utc = on_utc
         self._port = None
         self._last = None  # the port once it is closed
         self._link = None
@@ -156,6 +156,10 @@ class SerialTransport:
             elif kind == OPENED:
                 if value and self._on_utc:
                     self._on_utc(value)
+                elif value and MICROPYTHON:
+                    from ._clock import set_clock
+
+                    set_clock(value)
             elif kind == CLOSED:
                 self._ended = value[1] or "it was closed (code %d)" % value[0]
                 self._room.set()
@@ -304,6 +308,6 @@ async def _open_port(url, path, options):
     try:
         return await ports.open_port(path, options)
     except OSError as e:
-        from .transport import explain
+        from ._explain import explain
 
         raise TransportError("%s: %s" % (url, explain(e)))

@@ -1,0 +1,61 @@
+"""Errors of sockets, files and TLS in words; loaded when there is one. Part of the I/O edge."""
+
+import time
+
+from .errors import ConfigurationError
+
+# errno: what it means, and what to do. The numbers are Linux's; MicroPython has them on all ports.
+_ERRNO = {
+    2: "it does not exist",
+    13: "no permission (is your user in the group dialout?)",
+    16: "it is in use by another program",
+    104: "the connection was reset",
+    110: "no answer",
+    111: "nothing listens there: is the router running?",
+    113: "no route to that host",
+    101: "no network",
+    -2: "the name is not known: check the host in the URL",
+}
+
+_NO_TLS = "it does not speak TLS, it seems: rs:// instead of rss://?"
+# What mbedtls and OpenSSL say of a certificate whose time has not come, or is over.
+_DATES = ("not yet valid", "has expired", "starts in the future", "validity has expired")
+
+
+def explain(error, secure=False):
+    """One clause about an OSError (or what TLS raises), for people.
+
+    secure: the connection was to be TLS, and was being opened.
+    """
+    text = str(error)
+    number = error.errno if hasattr(error, "errno") else (error.args[0] if error.args else None)
+    # What does not speak TLS ends the connection, for which asyncio has no words, or resets it.
+    if getattr(error, "reason", None) == "WRONG_VERSION_NUMBER" or (
+        secure and (not text or number == 104)
+    ):
+        return _NO_TLS
+    if number in _ERRNO:
+        return _ERRNO[number]
+    trouble = getattr(error, "verify_message", None)
+    if trouble is None and ("certificate" in text or "CRT_" in text or "CERT_" in text):
+        trouble = text
+    if trouble is not None:
+        text = "its certificate is not trusted: %s" % trouble.strip().replace("\n", "; ")
+        for words in _DATES:
+            if words in trouble:
+                now = time.gmtime()
+                text += (
+                    " (the clock here says %04d-%02d-%02d: set it before TLS, by NTP for instance)"
+                    % (now[0], now[1], now[2])
+                )
+                break
+        return text
+    return getattr(error, "strerror", None) or text or "the connection ended"
+
+
+def in_clear(method, url):
+    """The error for a login that must not be tried on a link which others can read."""
+    return ConfigurationError(
+        "%s would send its secret in clear over %s: use rss:// or a Unix socket, another method, "
+        "or allow_clear=True" % (method, url)
+    )

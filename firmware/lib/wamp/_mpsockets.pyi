@@ -1,0 +1,3 @@
+from typing import Any
+
+async def connect(path: str | None, host: str | None, port: int, context: Any) -> Any: ...

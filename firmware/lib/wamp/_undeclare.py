@@ -1,0 +1,67 @@
+"""Declarations that end: taken back by the program, or by the router. Loaded when one does."""
+
+from .errors import Error, TransportLost
+from .requests import Request
+
+try:
+    from micropython import const
+except ImportError:  # CPython
+    const = int
+
+_SUBSCRIBE = const(32)
+_REGISTER = const(64)
+
+
+async def remove(declaration):
+    """Unsubscribe or unregister, now and for later sessions."""
+    client = declaration._client
+    if declaration not in client._declarations:
+        return
+    client._declarations.remove(declaration)
+    if declaration.request is None:
+        client._due.discard(declaration)
+    if declaration in client._waiting:
+        client._waiting.remove(declaration)
+    client._perhaps_up()
+    if client.session is None or declaration.id is None:
+        return
+    protocol = client._protocol
+    request = Request(client, declaration.uri, None)
+    try:
+        id, declaration.id = declaration.id, None
+        if declaration.code == _REGISTER:
+            request.id = protocol.unregister(request, id)
+        else:
+            sent = protocol.unsubscribe(request, id, declaration)
+            if not sent:
+                return
+        await request.outcome()
+    except TransportLost:
+        return  # and with the session what it had
+    finally:
+        request.done()
+
+
+def withdraw(declaration):
+    """It was removed while the router was asked: take it back, whatever the answer."""
+    id, declaration.id = declaration.id, None
+    if id is None:
+        return
+    client = declaration._client
+    try:
+        if declaration.code == _SUBSCRIBE:
+            client._protocol.unsubscribe(None, id, declaration)
+        else:
+            client._protocol.forget(client._protocol.unregister(declaration, id))
+    except Error as e:
+        client._log("%s: %s" % (declaration.uri, e))
+
+
+def revoked(client, declarations, reason):
+    """The router took back what it had granted: the program is told, and it is declared anew."""
+    for declaration in list(declarations):
+        client._log("%s was revoked by the router: %s" % (declaration.uri, reason))
+        declaration.id = None
+        client._tell("revoked", declaration)
+        if declaration in client._declarations:
+            declaration.wake()

@@ -1,3 +1,0 @@
-class Handlers:
-    dropped: int
-    def __init__(self) -> None: ...
