@@ -1,8 +1,9 @@
 """Payload passthru on the way out: loaded when a payload of octets is sent.
 
 There are two ways to say it. The specification (WAMP advanced profile, "Payload Passthru Mode")
-has the octets as the only argument and `ppt_*` attributes; crossbar and autobahn have the octets in
-place of the arguments and `enc_*`. Programs may use either, routers get the one they announce.
+has the octets as the only argument and `ppt_*` attributes; crossbar and autobahn have the octets
+in place of the arguments and `enc_*`. Programs may use either; a router gets the one it announces,
+the specification's if it announces both.
 """
 
 from .errors import LocalProtocolError, say

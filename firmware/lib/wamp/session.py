@@ -267,9 +267,9 @@ class Protocol:
     def cancel(self, request, mode="killnowait"):
         """CANCEL a call. Its handle stays pending, but PROGRESSED is not reported any more.
 
-        kill: the callee is interrupted, and its answer, mostly an ERROR, is the call's. killnowait:
-        the same, and the router answers at once. skip: the router answers at once, and the callee
-        is left alone; crossbar does not answer this one at all, so `forget` the request then.
+        kill: the callee is interrupted, and its answer, mostly an ERROR, is the call's.
+        killnowait: it is interrupted, and the router answers at once. skip: the router answers at
+        once, and the callee is left alone; crossbar does not answer then: `forget` the request.
         Returns False, and sends nothing, when the call is over or the router cannot cancel.
         """
         if mode not in ("skip", "kill", "killnowait"):

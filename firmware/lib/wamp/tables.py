@@ -4,17 +4,16 @@ A board has no need of it: its modules use `_NAME = const(number)`, which costs 
 tests/arch compares each with these names. `wamp.messages` and `wamp.session` have them too.
 """
 
-from .joining import FEATURES, roles
+from .joining import FEATURES as FEATURES
+from .joining import roles as roles
 from .messages import KINDS
-from .options import OPTIONS
+from .options import OPTIONS as OPTIONS
 from .words import ELEMENTS
-
-__all__ = ("FEATURES", "LAYOUT", "OPTIONS", "roles")
 
 # code: (name, elements that must be there, (label, kind) of every element after the code).
 LAYOUT = {}
 for _code in KINDS:
-    _name, *_labels = ELEMENTS[_code].split()
+    _name, *_labels = [text.replace("_", " ") for text in ELEMENTS[_code].split()]
     _kinds = [chr(kind) for kind in KINDS[_code][1:]]
     LAYOUT[_code] = (_name, KINDS[_code][0], tuple(zip(_labels, _kinds)))
     globals()[_name] = _code  # HELLO = 1 and so on

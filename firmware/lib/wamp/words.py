@@ -118,7 +118,8 @@ def malformed(message, i):
             text = "%s with %d elements, %d to %d expected" % values
         else:
             needed = _KINDS[chr(kinds[i])]
-            text = "%s.%s is %s, not %s" % (labels[0], labels[i], short(message[i]), needed)
+            label = labels[i].replace("_", " ")
+            text = "%s.%s is %s, not %s" % (labels[0], label, short(message[i]), needed)
     return RemoteProtocolError(text)
 
 
