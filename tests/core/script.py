@@ -3,7 +3,7 @@
 import asyncio
 
 import wamp.client
-from wamp import declarations
+from wamp import _declared
 from wamp.cbor import decode, encode
 from wamp.errors import TransportLost
 from wamp.rawsocket import Frames
@@ -201,8 +201,8 @@ class Scripted:
         module.make = self._router.make
         module._JOIN_MS = self._join_ms
         module._BACKOFF_FIRST = module._BACKOFF_MAX = module._REFUSED = 2
-        self._again = declarations._AGAIN_MAX
-        declarations._AGAIN_MAX = 2
+        self._again = _declared._AGAIN_MAX
+        _declared._AGAIN_MAX = 2
         try:
             options = self._options
             options.setdefault("log", self.log.append)
@@ -217,7 +217,7 @@ class Scripted:
     def _restore(self):
         for name, value in self._saved:
             setattr(wamp.client, name, value)
-        declarations._AGAIN_MAX = self._again
+        _declared._AGAIN_MAX = self._again
 
     async def __aexit__(self, kind, error, traceback):
         try:

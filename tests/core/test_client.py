@@ -409,7 +409,7 @@ async def test_ping_glued_to_the_handshake():
     router = Router()
     router.handshake = b"\x7f\xf3\x00\x00\x01\x00\x00\x01x"
     async with Scripted(router):
-        assert [m[0] for m in router.take()] == [1, -2]
+        assert [m[0] for m in router.take()] == [-2, 1]
 
 
 async def test_ping_flood():

@@ -2,8 +2,6 @@
 
 import time
 
-from .errors import ConfigurationError
-
 # errno: what it means, and what to do. The numbers are Linux's; MicroPython has them on all ports.
 _ERRNO = {
     2: "it does not exist",
@@ -51,11 +49,3 @@ def explain(error, secure=False):
                 break
         return text
     return getattr(error, "strerror", None) or text or "the connection ended"
-
-
-def in_clear(method, url):
-    """The error for a login that must not be tried on a link which others can read."""
-    return ConfigurationError(
-        "%s would send its secret in clear over %s: use rss:// or a Unix socket, another method, "
-        "or allow_clear=True" % (method, url)
-    )

@@ -3,7 +3,8 @@
 The same program runs on a microcontroller, on MicroPython's unix port and on CPython. What was
 declared with `register` and `subscribe` is sent again after every join; a request that was in
 flight when a session ended fails with TransportLost; one that is started while the line is down
-waits up to its `timeout_ms`. Part of the I/O edge.
+waits up to its `timeout_ms`. What happens seldom is in modules that are loaded when it does:
+`_line`, `_failed`, `_declared`, `progress`. Part of the I/O edge.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ from .errors import (
     AuthenticationError,
     ConfigurationError,
     Error,
-    LocalProtocolError,
     RemoteProtocolError,
     SessionAborted,
     TransportError,
@@ -46,7 +46,11 @@ _REVOKED = const(10)
 
 _MESSAGE = const(0)
 _PING = const(1)
-_PONG = const(2)
+
+# Until what `_receive` goes on
+_HANDSHAKE = const(0)
+_SESSION = const(1)
+_END = const(2)
 
 # Receive limit announced: crossbar's WELCOME alone is 850 octets, and a heap of 200 kB must be
 # able to hold a few messages at once.
@@ -56,10 +60,9 @@ _OPEN_MS = const(20000)  # TCP's own limit is minutes
 _JOIN_MS = 30000
 _ALIVE_MS = const(60000)
 _REFUSED = 4000  # after a refused login the next attempt is not sooner: it will hardly do better
-_WAITING = const(128)  # requests that may wait for a session, as Protocol's limit of open ones
 _BACKOFF_FIRST = 250
 _BACKOFF_MAX = 30000
-_BACKLOG = const(8192)  # octets not yet sent above which a publisher waits
+_BURST = const(1024)  # octets not yet sent above which others must have their turn
 _LASTED = const(8000)  # what is over sooner, session or attempt, lets the next wait longer
 
 
@@ -105,19 +108,21 @@ class Client(Declarations):
         self.realm = realm
         self.timeout_ms = timeout_ms
         self.state = "ended"
-        self.session = None  # id of the session, None while there is none
         self.details = {}  # WELCOME.details of the last session
-        self.error = None  # why the last session, or the last attempt, ended
         self.joins = 0  # sessions so far
         self.failures = 0  # attempts that did not end in a session
         self.reads = 0  # how often something came from the router
+        self.ping = ping
+        self.on_event = on_event
+        self.network = network
+        self.outbox = outbox
+        # error: why the last session, or the last attempt, ended. session: its id, None while
+        # there is none. _silent: the reason, once the router is given up for its silence.
+        self.error = self.session = self._task = self._silent = None
         self._auth = () if auth is None else auth if isinstance(auth, (tuple, list)) else (auth,)
         self._max_length = max_length
         self._reconnect = reconnect
         self._log = log or (lambda text: None)
-        self._on_event = on_event
-        self._network = network
-        self._outbox = outbox
         if codec is None:
             from .cbor import decode, encode
 
@@ -129,28 +134,17 @@ class Client(Declarations):
         if alive_ms is None:
             alive_ms = 0 if self.transport_details.channel_type == 3 else _ALIVE_MS
         self.alive_ms = alive_ms
-        self._ping = ping
-        self._frames = None
         self._protocol = Protocol(self._send)
         self._due = set()  # what has a deadline: .at, and .expire() for when it is there
         self._waiting = []  # what waits for a session, or for room among the open requests
-        self._alarm = Alarm(self._expire)
-        self._task = None
-        self._changed = asyncio.Event()  # for a moment, when `state` changes
         self._joined = []  # what is told of each join, by its `up`
+        self._alarm = Alarm(self._expire)
+        self._changed = asyncio.Event()  # for a moment, when `state` changes
         self._leaving = False
-        self._silent = None  # the reason, once the router is given up for silence
         if outbox is not None:
             outbox.attach(self)
 
     # -- life
-
-    async def __aenter__(self):
-        await self.join()
-        return self
-
-    async def __aexit__(self, *_):
-        await self.leave()
 
     async def join(self):
         """Start, and wait until joined and until the router has answered what was declared.
@@ -160,8 +154,9 @@ class Client(Declarations):
         self.start()
         while self.state != "up":
             if self.state == "ended":
-                raise self.error or TransportLost("%s: the client has ended" % self.url)
+                raise self.error or self._not_running()
             await self._changed.wait()
+        return self
 
     def start(self):
         """Start without waiting; must be called from within asyncio."""
@@ -172,47 +167,40 @@ class Client(Declarations):
             self.state = "connecting"
             self._task = asyncio.create_task(self._run())
 
-    async def leave(self):
+    async def leave(self, *_):
         """Say GOODBYE, wait for the router's (2 s at most), close. Requests fail."""
-        if self._task is None:
-            return
-        self._leaving = True
-        if self.session is not None:
-            try:
-                self._protocol.leave()
-                await asyncio.wait_for(self.ended(), 2)
-            except (Error, asyncio.TimeoutError) as e:
-                self._log("left without the router's answer: %s" % type(e).__name__)
-        task, self._task = self._task, None
-        if task is not None and self.state != "ended":
-            task.cancel()
-            try:
-                await task
-            except asyncio.CancelledError:
-                if self.state != "ended":
-                    self._end()  # it was cancelled before it had begun
-        self._task = None
+        if self._task is not None:
+            from ._line import leave
+
+            await leave(self)
+
+    __aenter__ = join
+    __aexit__ = leave
 
     async def ended(self):
         """Wait until the client has ended: after `leave`, or for good with reconnect=False."""
         while self.state != "ended":
             await self._changed.wait()
 
+    def _not_running(self):
+        from ._line import ended
+
+        return ended(self)
+
     def _turn(self, state):
         was, self.state = self.state, state
         self._changed.set()
         self._changed.clear()
         if state == "up":
-            self._tell("up", self.details)
+            self._tell(state, self.details)
         elif was == "up":
             self._tell("down", self.error)
 
     def _tell(self, what, detail):
-        if self._on_event is not None:
-            try:
-                self._on_event(what, detail)
-            except Exception as e:
-                self._log("on_event: %s: %s" % (type(e).__name__, e))
+        if self.on_event is not None:
+            from ._line import tell
+
+            tell(self, what, detail)
 
     async def _run(self):
         backoff = _BACKOFF_FIRST
@@ -248,53 +236,55 @@ class Client(Declarations):
         self._transport.release()
         self._transport = None
         self._alarm.stop()
-        lost = self.error or TransportLost("%s: the client has ended" % self.url)
+        lost = self.error or self._not_running()
         for waiter in list(self._due):
             waiter.settle(None, lost)
+        self._due.clear()
         for declaration in self._declarations:
             if not declaration._settled.is_set():
                 declaration.error = lost
                 declaration._settled.set()
-        self._due.clear()
         self._turn("ended")
 
     async def _session(self):
         """One connection and one session on it, until it ends; returns why."""
         transport = self._transport
         protocol = self._protocol
-        limited = self._limited
         error = self._silent = None
+        self._raw = RawSocket(self._max_length)
         try:
             for a in self._auth:
                 if a.needs_private_link and not transport.private:
-                    from ._explain import in_clear
+                    from ._line import in_clear
 
                     raise in_clear(a.method, self.url)
-                for _ in a.prepare():
-                    await sleep_ms(0)
-            if self._network is not None:
-                await self._network()
-            await limited(transport.open(), _OPEN_MS, "no connection")
-            frames = await limited(self._handshake(), self.timeout_ms, "no RawSocket handshake")
+                await self._steps(a.prepare())
+            if self.network is not None:
+                await self.network()
+            await self._limited(transport.open(), _OPEN_MS, "no connection")
+            transport.write(self._raw.request())
+            hello = self._receive(_HANDSHAKE)
+            await self._limited(hello, self.timeout_ms, "no RawSocket handshake")
             self._turn("joining")
             protocol.join(self.realm, self._auth, "microwamp")
-            await limited(self._receive(frames, False), _JOIN_MS, "HELLO stays unanswered")
-            await self._receive((), True)
+            await self._limited(self._receive(_SESSION), _JOIN_MS, "HELLO stays unanswered")
+            await self._receive(_END)
         except Exception as e:
             # Also what is no Error of ours, such as MemoryError: the next session may do.
             error = None if self._leaving else self._silent or e
         finally:
             self.error = error
-            self.session = self._frames = None
+            self.session = None
             self._due.discard(self)
-            self._waiting = [w for w in self._waiting if w not in self._declarations]
+            declarations = self._declarations
+            self._waiting = [w for w in self._waiting if w not in declarations]
             lost = TransportLost("the session ended: %s" % (error or "we left"))
             for handle in protocol.end():
                 handle.settle(None, lost)
             for run in self._tasks.values():
                 if run[5] is not None:
                     run[5].lose(lost)
-            for declaration in self._declarations:
+            for declaration in declarations:
                 self._due.discard(declaration)
                 declaration.id = None
                 if declaration.error is None:
@@ -306,113 +296,89 @@ class Client(Declarations):
                 transport.close()
         return error
 
-    async def _handshake(self):
-        """RawSocket's; returns the frames that came with it."""
-        transport = self._transport
-        raw = RawSocket(self._max_length)
-        transport.write(raw.request())
-        found = ()
-        while raw.frames is None:
-            try:
-                octets = await transport.read()
-            except TransportLost as e:
-                raise raw.ended() if "reset" in str(e) or "closed" in str(e) else e
-            if not octets:
-                raise raw.ended()
-            found = raw.receive(octets)
-        self._frames = raw.frames
-        return found
-
     async def _limited(self, coroutine, ms, what):
         try:
             return await asyncio.wait_for(coroutine, ms / 1000)
         except asyncio.TimeoutError:
             raise TransportError("%s: the router does not answer: %s" % (self.url, what))
 
-    async def _receive(self, frames, joined):
-        """Take what comes, until there is a session, or (joined) for ever. Raises why it ends."""
-        protocol = self._protocol
-        read = self._transport.read
+    async def _steps(self, steps):
+        """A long computation, giving way to other tasks as it goes; returns its result."""
         try:
             while True:
-                for kind, payload in frames:
+                next(steps)
+                await sleep_ms(0)
+        except StopIteration as e:
+            return e.value
+
+    async def _receive(self, until):
+        """Take what comes until the handshake is done, the session there, or it all ends; raises
+        why it ends."""
+        protocol = self._protocol
+        raw = self._raw
+        read = self._transport.read
+        receive = (raw.frames or raw).receive
+        try:
+            while True:
+                octets = await read()
+                if not octets:
+                    raise TransportLost("%s: the router closed the connection" % self.url)
+                self.reads += 1
+                for kind, payload in receive(octets):
                     if kind == _MESSAGE:
                         report = protocol.receive(self._decode(payload))
                         if report is not None:
                             kind = report[0]
                             if kind == _HAPPENED:
                                 for declaration in report[1]:
-                                    self._event(declaration, report)
+                                    self._handle(declaration, report)
                             elif kind == _CHALLENGED:
-                                await self._authenticate(report[1], report[2])
+                                answer = await self._steps(report[1].challenge(report[2]))
+                                protocol.authenticate(*answer)
                             else:
                                 self._act(kind, report)
                     elif kind == _PING:
-                        await self._pong(payload)
-                if self.session is not None and not joined:
+                        from ._line import pong
+
+                        await pong(self, payload)
+                if until != _END and (raw.frames if until == _HANDSHAKE else self.session):
                     return
-                octets = await read()
-                if not octets:
-                    raise TransportLost("%s: the router closed the connection" % self.url)
-                self.reads += 1
-                frames = self._frames.receive(octets)
         except RemoteProtocolError as e:
             protocol.violation(e)
             raise
         except AuthenticationError:
             protocol.abandon()
             raise
-
-    async def _pong(self, payload):
-        try:
-            self._transport.write(self._frames.frame(payload, _PONG))
-        except LocalProtocolError as e:
-            self._log("a PING cannot be answered: %s" % e)
-        if self._transport.backlog() > _BACKLOG:
-            # A flood must not fill the memory with PONGs, nor keep us here.
-            await self._ease(_BACKLOG + 1, None)
-
-    async def _authenticate(self, auth, extra):
-        """Answer a CHALLENGE; the computation gives way to other tasks as it goes."""
-        steps = auth.challenge(extra)
-        try:
-            while True:
-                next(steps)
-                await sleep_ms(0)
-        except StopIteration as e:
-            self._protocol.authenticate(*e.value)
+        except TransportLost as e:
+            # Nothing but an end is what ports of another kind have to say to a handshake.
+            if raw.frames is None and ("reset" in str(e) or "closed" in str(e)):
+                raise raw.ended()
+            raise
 
     def _send(self, message):
-        if self._frames is None:
-            raise TransportLost("%s: no connection" % self.url)
-        self._transport.write(self._frames.frame(self._encode(message)))
+        if self._raw.frames is None:
+            raise self._not_running()
+        self._transport.write(self._raw.frames.frame(self._encode(message)))
 
     # -- what happens
 
-    def _event(self, declaration, report):
-        details = report[3]
-        if declaration.details:
-            details["publication"] = report[2]
-        self._handle(declaration, None, details, report[4], report[5])
-
     def _act(self, kind, report):
         if kind == _INVOKED:
-            self._handle(report[1], *report[2:])
-        elif kind == _ANSWERED:
-            report[1].settle(result(report[2], report[3], report[4]))
-            self._next()
-        elif kind == _DONE:
-            report[1].settle(report[2])
-            self._next()
-        elif kind == _FAILED:
-            report[1].settle(None, report[2])
+            self._handle(report[1], report)
+        elif kind == _ANSWERED or kind == _DONE or kind == _FAILED:
+            if kind == _ANSWERED:
+                report[1].settle(result(*report[2:]))
+            elif kind == _DONE:
+                report[1].settle(report[2])
+            else:
+                report[1].settle(None, report[2])
             self._next()
         elif kind == _JOINED:
             self._on_join(report[1])
         elif kind == _ENDED:
             raise report[1] or TransportLost("we left")
         elif kind == _REVOKED:
-            from ._undeclare import revoked
+            from ._declared import revoked
 
             revoked(self, report[1], report[2])
         else:
@@ -424,25 +390,19 @@ class Client(Declarations):
         self.session = self._protocol.session
         self.details = details
         self.joins += 1
-        self._log(
-            "joined %s as %s (%s)"
-            % (
-                details.get("realm", self.realm),
-                details.get("authid"),
-                details.get("authmethod", "anonymous"),
-            )
-        )
+        get = details.get
+        who = get("realm", self.realm), get("authid"), get("authmethod", "anonymous")
+        self._log("joined %s as %s (%s)" % who)
         waiting, self._waiting = self._waiting, []
         for declaration in self._declarations:
             declaration.error = None
             declaration.refusals = 0
             declaration.wake()
-        for request in waiting:
-            request.wake()
-        for other in self._joined:
-            other.up()
+        for waiter in waiting:
+            waiter.wake()
+        for waiter in self._joined:
+            waiter.up()
         self._seen = -1
-        self._asked = False
         if self.alive_ms:
             self._within(self, self.alive_ms // 3)
         self._perhaps_up()
@@ -480,8 +440,8 @@ class Client(Declarations):
         Raises ApplicationError (the callee's or the router's), RequestTimeout, TransportLost (the
         session ended meanwhile: whether the call took effect is unknown), LocalProtocolError.
         """
-        request = (timeout_ms, cancel_mode, on_progress)
-        return self._ask(_CALL, procedure, args, kwargs, options, request)
+        how = timeout_ms, cancel_mode, on_progress
+        return self._ask(_CALL, procedure, args, kwargs, options, how)
 
     def publish(
         self, topic, *args, kwargs=None, acknowledge=False, timeout_ms=None, **options
@@ -492,67 +452,42 @@ class Client(Declarations):
         raises as `call` does; without, waits if there is no session or too much to be sent.
         """
         if acknowledge or options or self.session is None:
-            if self._outbox is not None:
-                return self._outbox.publish(topic, args, kwargs, options, acknowledge, timeout_ms)
+            if self.outbox is not None:
+                return self.outbox.publish(topic, args, kwargs, options, acknowledge, timeout_ms)
         else:
             try:
                 check_uri(topic, "topic")
                 self._protocol.publish(None, topic, args, kwargs)
-                backlog = self._transport.backlog()
-                return self._ease(backlog, timeout_ms) if backlog > 1024 else DONE
+                if self._transport.backlog() <= _BURST:
+                    return DONE
+                from ._line import ease
+
+                return ease(self, timeout_ms)
             except Error:
                 pass  # raised again where it is awaited
         return self._ask(_PUBLISH, topic, args, kwargs, options, (timeout_ms,), acknowledge)
 
-    async def _ease(self, backlog, timeout_ms):
-        """Let others run in a burst of publications; wait for a router that does not read."""
-        if backlog > _BACKLOG:
-            limit = self.timeout_ms if timeout_ms is None else timeout_ms
-            await self._limited(self._transport.drain(), limit, "it does not read")
-        else:
-            await sleep_ms(0)
-
-    async def _ask(self, code, uri, args, kwargs, options, request, answered=True):
+    async def _ask(self, code, uri, args, kwargs, options, how, answered=True):
         check_uri(uri, "procedure" if code == _CALL else "topic")
         if options:
             check_options(code, options)
             if len(args) == 1 and ("ppt_scheme" in options or "enc_algo" in options):
                 args = args[0]  # an opaque payload
-        request = Request(self, uri, *request)
+        request = Request(self, uri, *how)
         try:
-            while self.session is None or self._protocol.full():
-                await self._room(request)
-            if code == _CALL:
-                if request.on_progress is not None:
-                    options["receive_progress"] = True
-                send = self._protocol.call
-            else:
-                send = self._protocol.publish
+            if self.session is None or self._protocol.full():
+                from ._line import room
+
+                await room(self, request)
+            if request.on_progress is not None:
+                options["receive_progress"] = True
+            send = self._protocol.call if code == _CALL else self._protocol.publish
             sent = send(request if answered else None, uri, args, kwargs, options)
             if answered:
                 request.id = sent
                 return await request.outcome()
         finally:
             request.done()
-
-    async def _room(self, request):
-        """Wait for a session with room for one more request, until the request's deadline."""
-        if self._task is None or self.state == "ended":
-            raise TransportLost("%s: the client is not running" % self.url)
-        if len(self._waiting) >= _WAITING:
-            raise LocalProtocolError("%d requests wait to be sent already" % _WAITING)
-        self._waiting.append(request)
-        try:
-            await request.turn()
-        finally:
-            if request in self._waiting:
-                self._waiting.remove(request)
-
-    def _cancel(self, request, mode):
-        try:
-            self._protocol.cancel(request, mode)
-        except Error as e:
-            self._log("CANCEL could not be sent: %s" % e)
 
     # -- deadlines
 
@@ -577,24 +512,15 @@ class Client(Declarations):
             self._alarm.within(soonest)
 
     def expire(self):
-        """Liveness: look whether something came; ask for something; give the router up."""
-        if self.reads == self._seen and self._asked:
-            self._silent = TransportLost(
-                "%s: the router was silent for %d ms" % (self.url, self.alive_ms)
-            )
-            self._transport.close()
-            return
-        self._asked = self.reads == self._seen
-        self._seen = self.reads
-        try:
-            if self._asked and self._ping:
-                self._transport.write(self._frames.frame(b"microwamp", _PING))
-            elif self._asked:
-                # Any answer will do, "not authorized" too.
-                self._protocol.call(self, "wamp.session.count")
-        except Error as e:
-            self._log("the router cannot be asked for a sign of life: %s" % e)
+        """Liveness: look whether something came since the last look."""
+        if self._seen != self.reads:
+            self._seen = self.reads
+            self._asked = False
+        else:
+            from ._line import silence
+
+            silence(self)
         self._within(self, self.alive_ms // 3)
 
     def settle(self, value, error=None):
-        """A sign of life."""
+        """The client is among what has a deadline, for its liveness."""

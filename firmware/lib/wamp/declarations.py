@@ -3,12 +3,7 @@
 import asyncio
 
 from ._port import COROUTINE
-from .errors import (
-    ApplicationError,
-    LocalProtocolError,
-    RequestTimeout,
-    TransportLost,
-)
+from .errors import Error, LocalProtocolError, TransportLost
 from .messages import check_options, check_uri
 from .requests import Result
 
@@ -19,8 +14,8 @@ except ImportError:  # CPython
 
 _SUBSCRIBE = const(32)
 _REGISTER = const(64)
+_HAPPENED = const(7)
 
-_AGAIN_MAX = 30000
 _TASKS = const(64)  # coroutine handlers of events under way; each is some 300 octets
 
 
@@ -46,21 +41,13 @@ class Declaration:
 
     async def confirmed(self, timeout_ms=None):
         """Wait until the router has confirmed; raises its ApplicationError, or RequestTimeout."""
-        timeout_ms = timeout_ms or self._client.timeout_ms
-        try:
-            await asyncio.wait_for(self._settled.wait(), timeout_ms / 1000)
-        except asyncio.TimeoutError:
-            raise self._late(timeout_ms)
-        if self.error is not None:
-            raise self.error
-        return self
+        from ._declared import confirmed
 
-    def _late(self, ms):
-        return RequestTimeout("%s: the router has not confirmed it within %d ms" % (self.uri, ms))
+        return await confirmed(self, timeout_ms)
 
     async def remove(self):
         """Take it back: unsubscribe or unregister, now and for later sessions."""
-        from ._undeclare import remove
+        from ._declared import remove
 
         await remove(self)
 
@@ -93,16 +80,10 @@ class Declaration:
         self.id = id
         self.error = error
         self._settled.set()
-        if self not in client._declarations:
-            from ._undeclare import withdraw
+        if error is not None or self not in client._declarations:
+            from ._declared import settled
 
-            withdraw(self)
-        elif error is not None:
-            client._log("%s: %s" % (self.uri, error))
-            if getattr(error, "error", None) == "wamp.error.procedure_already_exists":
-                # The router may still hold our former session, and with it the procedure.
-                client._within(self, min(1000 << self.refusals, _AGAIN_MAX))
-                self.refusals = min(self.refusals + 1, 5)
+            settled(self, error)
         client._perhaps_up()
 
     def expire(self):
@@ -113,7 +94,9 @@ class Declaration:
         else:
             client = self._client
             client._protocol.forget(request)
-            self.settle(None, self._late(client.timeout_ms))
+            from ._declared import late
+
+            self.settle(None, late(self, client.timeout_ms))
 
 
 class Declarations:
@@ -158,12 +141,17 @@ class Declarations:
 
     # -- handlers
 
-    def _handle(self, declaration, request, details, args, kwargs):
-        """Run the handler for an event (request is None) or an invocation."""
+    def _handle(self, declaration, report):
+        """Run the handler for a report of the session: an event or an invocation."""
+        kind, _, request, details, args, kwargs = report
         if type(args) is bytes:
-            args, kwargs = (args,), None  # an opaque payload
+            args = (args,)  # an opaque payload
         parts = None
-        if request is not None and details:
+        if kind == _HAPPENED:
+            if declaration.details:
+                details["publication"] = request
+            request = None
+        elif details:
             for name in ("receive_progress", "progress", "timeout"):
                 if name in details:
                     from .progress import prepare
@@ -176,7 +164,7 @@ class Declarations:
         try:
             value = declaration.handler(*args, **kwargs) if kwargs else declaration.handler(*args)
         except Exception as e:
-            self._fail(declaration, request, e)
+            self._failed(declaration, request, e)
             return
         if type(value) is not COROUTINE:
             if request is not None:
@@ -204,7 +192,7 @@ class Declarations:
         if run is None or (request is not None and session != self.session):
             return
         if error is not None:
-            self._fail(declaration, request, error)
+            self._failed(declaration, request, error)
         elif request is not None:
             self._answer(declaration, request, value)
 
@@ -216,35 +204,12 @@ class Declarations:
                 args, kwargs = args[0], None  # an opaque payload
         try:
             self._protocol.answer(request, args, kwargs, options)
-        except LocalProtocolError as e:
-            # What cannot be encoded, or is too long for the router: the caller must not wait.
-            what = "payload_size_exceeded" if "octets" in str(e) else "invalid_payload"
-            self._fail(declaration, request, ApplicationError("wamp.error." + what, str(e)))
-        except TransportLost:
-            pass
+        except Error as e:
+            from ._failed import answer
 
-    def _fail(self, declaration, request, error):
-        """Log what a handler raised; answer an invocation with it."""
-        uri, args, kwargs = "wamp.error.runtime_error", None, None
-        if request is not None and isinstance(error, ApplicationError):
-            try:
-                # crossbar resets the connection for an ERROR whose URI is none.
-                check_uri(error.error, "error")
-                uri, args, kwargs = error.error, error.args, error.kwargs
-            except LocalProtocolError:
-                pass
-        if args is None:
-            text = "%s: %s" % (type(error).__name__, error)
-            args = (text[:200],)
-            self._log("handler of %s: %s" % (declaration.uri, text))
-        if request is None:
-            return
-        for _ in (1, 2):
-            try:
-                self._protocol.fail(request, uri, args, kwargs)
-                return
-            except LocalProtocolError as e:
-                # The error itself could not be sent: its URI can.
-                args, kwargs = (str(e)[:200],), None
-            except TransportLost:
-                return
+            answer(self, declaration, request, e)
+
+    def _failed(self, declaration, request, error):
+        from ._failed import handler
+
+        handler(self, declaration, request, error)

@@ -6,6 +6,8 @@ and opaque payloads. Part of the I/O edge.
 
 import asyncio
 
+from ._failed import handler
+from ._line import room
 from .errors import ApplicationError
 from .messages import check_options, check_uri
 from .requests import Request, Result
@@ -67,7 +69,7 @@ def interrupt(client, request, uri):
         run[2].cancel()
         if run[4] is not None:
             run[4].close()  # it had not begun, and never will
-        client._fail(run[3], request, ApplicationError(uri))
+        handler(client, run[3], request, ApplicationError(uri))
 
 
 def prepare(client, declaration, request, details):
@@ -221,8 +223,7 @@ class ProgressiveCall:
         if request.on_progress is not None:
             options["receive_progress"] = True
         try:
-            while client.session is None or client._protocol.full():
-                await client._room(request)
+            await room(client, request)
             request.id = client._protocol.call(
                 request, self._procedure, args, kwargs, options
             )

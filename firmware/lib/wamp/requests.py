@@ -1,8 +1,6 @@
 """Results and pending requests: what a client keeps for its program."""
 
-import asyncio
-
-from .errors import RequestTimeout
+from asyncio import Event
 
 
 class Result:
@@ -33,14 +31,14 @@ class Result:
 def result(args, kwargs, details=None):
     """A plain value where there is only one, None where there is none, else a Result."""
     if type(args) is bytes:
-        found = Result(args)
+        found = Result(args)  # an opaque payload
         found.details = details
-        return found
-    if kwargs or len(args) > 1:
+    elif kwargs or len(args) > 1:
         found = Result(*args)
         found.kwargs = kwargs
-        return found
-    return args[0] if args else None
+    else:
+        found = args[0] if args else None
+    return found
 
 
 class Request:
@@ -57,12 +55,12 @@ class Request:
         self.on_progress = on_progress
         self.id = None  # while the router owes an answer
         self.settled = False
-        self.value = None
-        self.error = None
-        self._event = asyncio.Event()
+        self.value = self.error = None
+        self._event = Event()
         client._within(self, self.timeout_ms)
 
-    def settle(self, value=None, error=None):
+    def settle(self, value, error=None):
+        """The router's answer, or why there is none."""
         self.id = None
         if not self.settled:
             self.settled = True
@@ -72,12 +70,11 @@ class Request:
 
     def expire(self):
         """The deadline: whoever waits gives the request up."""
-        if not self.settled:
-            self.settled = True
-            text = "%s: no %s within %d ms"
-            what = "session" if self.id is None else "answer"
-            self.error = RequestTimeout(text % (self.name, what, self.timeout_ms))
-            self._event.set()
+        from ._failed import late
+
+        id = self.id
+        self.settle(None, late(self))
+        self.id = id
 
     def wake(self):
         """There may be room for it now."""
@@ -104,6 +101,8 @@ class Request:
         client._due.discard(self)
         if self.id is not None:
             if self.mode is not None:
-                client._cancel(self.id, self.mode)
+                from ._failed import cancel
+
+                cancel(client, self.id, self.mode)
             client._protocol.forget(self.id)
         client._next()
