@@ -34,7 +34,6 @@ def test_hello_announces_exactly_the_features_of_the_table():
         assert sorted(roles[role]["features"]) == sorted(messages.FEATURES[role]), role
     # What is announced decides what the router sends: neither of these is implemented.
     for role, feature in (
-        ("callee", "call_timeout"),
         ("callee", "call_reroute"),
         ("caller", "sharded_registration"),
     ):

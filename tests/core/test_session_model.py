@@ -5,8 +5,6 @@ nothing is sent after GOODBYE or ABORT, nothing is delivered outside of a sessio
 gets one answer at most, and `receive` never raises.
 """
 
-from wire import ROLES
-
 from wamp import messages
 from wamp.errors import (
     ApplicationError,
@@ -19,6 +17,7 @@ from wamp.session import (
     ANSWERED,
     CHALLENGED,
     CLOSED,
+    CONTINUED,
     DONE,
     ENDED,
     ESTABLISHED,
@@ -28,6 +27,7 @@ from wamp.session import (
     INVOKED,
     JOINED,
     JOINING,
+    PROGRESSED,
     REVOKED,
     SHUTTING_DOWN,
     Protocol,
@@ -36,7 +36,18 @@ from wamp.session import (
 REQUESTS_MAX = 12
 INVOCATIONS_MAX = 5
 REPLY = {16: 17, 32: 33, 34: 35, 48: 50, 64: 65, 66: 67}
-FROM_CLIENT = (1, 3, 5, 6, 8, 16, 32, 34, 48, 64, 66, 70)
+FROM_CLIENT = (1, 3, 5, 6, 8, 16, 32, 34, 48, 49, 64, 66, 70)
+
+# A router that can do all, in both roles.
+ABLE = {
+    "features": {
+        "call_canceling": True,
+        "progressive_call_invocations": True,
+        "payload_passthru_mode": True,
+    }
+}
+ROLES = {"broker": ABLE, "dealer": ABLE}
+CALL_OPTIONS = (None, {"receive_progress": True}, {"progress": True})
 
 VALUES = (
     None,
@@ -96,15 +107,19 @@ class Run:
         self.entries = set()  # entries that may be reported
         self.sessions = 0
         self.deliveries = 0
+        self.progressed = 0
+        self.continued = 0
         self.begin()
 
     def begin(self):
         self.sent = []
+        self.hearing = False
         self.over = False  # GOODBYE or ABORT was sent, or ENDED reported
         self.ids = 0
         self.asked = []  # (code, request id) on the wire
         self.invoked = {}  # request id: whether it is open
         self.answers = 0
+        self.parts = {}  # calls in parts that we began: whether more parts may go out
         self.granted = []  # ids of subscriptions and registrations
         self.subscriptions = []  # (id, entry)
         self.fail_next = 0
@@ -125,12 +140,22 @@ class Run:
         self.sent.append(message)
         if code in (3, 6):
             self.over = True
+        elif code == 48 and message[1] in self.parts:
+            self.check(self.parts[message[1]], "a part after the last", message)
+            self.parts[message[1]] = bool(message[2].get("progress"))
         elif code in REPLY:
             self.ids += 1
             self.check(message[1] == self.ids, "a gap in the ids", message)
             self.asked.append((code, message[1]))
-        elif code == 70 or code == 8:
-            self.answers += 1
+            if code == 48 and message[2].get("progress"):
+                self.parts[message[1]] = True
+        elif code == 8 or code == 70:
+            invocation = message[2] if code == 8 else message[1]
+            # What the protocol refuses on its own it was asked anew.
+            is_open = self.hearing or self.invoked[invocation]
+            self.check(is_open, "an answer after the last", message)
+            if code == 8 or not message[2].get("progress"):
+                self.answers += 1
 
     # -- what the program does
 
@@ -154,11 +179,11 @@ class Run:
 
     def operate(self):
         p = self.protocol
-        what = self.random.below(16)
+        what = self.random.below(20)
         if self.random.below(10) == 0:
             self.fail_next = 1
         if what < 2:
-            self.request(p.call, "com.x", [1], {"x": 2})
+            self.request(p.call, "com.x", [1], {"x": 2}, self.random.one_of(CALL_OPTIONS))
         elif what < 4:
             self.request(p.publish, "com.x", [1])
         elif what == 4:
@@ -184,9 +209,32 @@ class Run:
                 self.back(handle)
         elif what < 15 and self.invoked:
             self.answer(self.random.one_of(sorted(self.invoked)))
+        elif what > 15:
+            self.go_on(what)
         elif self.random.below(30) == 0:
             self.end_it()
         self.fail_next = 0
+
+    def go_on(self, what):
+        """Cancel, or send one more part or one more result, of whatever there is."""
+        r = self.random
+        p = self.protocol
+        n = len(self.sent)
+        request = r.one_of(self.asked)[1] if self.asked else 1
+        try:
+            if what == 16:
+                went = p.cancel(request, r.one_of(("skip", "kill", "killnowait")))
+            elif what == 17:
+                went = p.call_on(request, "com.x", [1], None, r.one_of((None, {"progress": True})))
+            else:
+                request = r.one_of(sorted(self.invoked)) if self.invoked else 1
+                payload = r.one_of(([1], b"opaque"))
+                options = {"ppt_scheme": "x_y"} if payload == b"opaque" else None
+                went = p.progress(request, payload, None, options)
+        except Error:
+            self.check(len(self.sent) == n, "sent and raised")
+            return
+        self.check(len(self.sent) == n + went, what, went)
 
     def unsubscribe(self):
         pair = self.random.one_of(self.subscriptions)
@@ -249,9 +297,15 @@ class Run:
             return [36, id, 1, {}] + r.one_of(([], [[1]], [None, {"x": 1}], [b"opaque"]))
         if what < 28:
             self.last_invocation += 1
-            old = r.below(30) == 0
-            request = 1 + r.below(self.last_invocation) if old else self.last_invocation
-            return [68, request, id, {}] + r.one_of(([], [[1]], [None], [b"opaque"]))
+            request = self.last_invocation
+            open_parts = self.protocol._invocations if r.below(3) == 0 else ()
+            open_parts = sorted([n for n in open_parts if self.protocol._invocations[n][1] & 2])
+            if open_parts:
+                request = r.one_of(open_parts)
+            elif r.below(30) == 0:
+                request = 1 + r.below(self.last_invocation)
+            details = r.one_of(({}, {}, {"receive_progress": True}, {"progress": True}))
+            return [68, request, id, details] + r.one_of(([], [[1]], [None], [b"opaque"]))
         if what == 28:
             return [69, 1 + r.below(self.last_invocation + 1), {"mode": r.one_of(VALUES)}]
         if what == 29:
@@ -279,7 +333,7 @@ class Run:
         if what == 0:
             return [8, code, request, {}, "com.error", [1], {"x": 2}]
         if code == 48:
-            details = {"progress": True} if what == 1 else {}
+            details = {"progress": True} if what < 4 else {}
             return [50, request, details] + self.random.one_of(([], [[1]], [None, {"x": 1}]))
         if code == 34 or code == 66:
             return [REPLY[code], request]
@@ -301,7 +355,9 @@ class Run:
         p = self.protocol
         state = p.state
         sent = len(self.sent)
+        self.hearing = True
         report = p.receive(message)
+        self.hearing = False
         kind = None if report is None else report[0]
         if state == CLOSED:
             self.check(report is None and len(self.sent) == sent, "heard while closed", message)
@@ -341,6 +397,13 @@ class Run:
             self.invoked[report[2]] = True
             running = [n for n in self.invoked if self.invoked[n]]
             self.check(len(running) <= INVOCATIONS_MAX, running)
+        elif kind == CONTINUED:
+            self.check(self.invoked.get(report[2]), "a part of what is answered", report)
+            self.continued += 1
+        elif kind == PROGRESSED:
+            self.check(report[1] in self.accepted, report)
+            self.check(self.handles[report[1]] == 0, "progress after the end", report)
+            self.progressed += 1
         elif kind == REVOKED:
             for entry in report[1]:
                 self.check(entry in self.entries, report)
@@ -394,13 +457,18 @@ class Run:
 
 def test_pseudo_random_sessions():
     deliveries = 0
+    progressed = 0
+    continued = 0
     for seed in range(80):
         run = Run(seed)
         for _ in range(4):
             run.session()
         deliveries += run.deliveries
+        progressed += run.progressed
+        continued += run.continued
     # The runs have not all ended before anything happened.
     assert deliveries > 2000, deliveries
+    assert progressed > 20 and continued > 20, (progressed, continued)
 
 
 def test_a_router_that_only_sends_garbage():

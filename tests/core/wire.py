@@ -53,10 +53,14 @@ def joining(*logins, **options):
     return protocol, wire
 
 
-def joined(**options):
-    """(protocol, wire) after WELCOME."""
+def joined(*features, **options):
+    """(protocol, wire) after WELCOME of a router that has these features in both roles."""
     protocol, wire = joining(**options)
-    assert protocol.receive(WELCOME)[0] == session.JOINED
+    welcome = WELCOME
+    if features:
+        has = {"features": {feature: True for feature in features}}
+        welcome = [2, SESSION, {"roles": {"broker": has, "dealer": has}}]
+    assert protocol.receive(welcome)[0] == session.JOINED
     return protocol, wire
 
 

@@ -4,6 +4,18 @@ import sys
 
 from .errors import RemoteProtocolError, SessionAborted, say
 
+try:
+    from micropython import const
+except ImportError:  # CPython
+    const = int
+
+_WELCOME = const(2)
+_CHALLENGE = const(4)
+_CHALLENGED = const(1)
+_JOINED = const(2)
+_ENDED = const(3)
+_ESTABLISHED = const(2)
+
 # What the roles of this client can do beyond the basic profile: announced in HELLO, and nothing
 # that is not implemented (WAMP advanced profile, "Feature Announcement"). payload_transparency is
 # crossbar's word for payload_passthru_mode.
@@ -34,6 +46,7 @@ FEATURES = {
     ),
     "callee": (
         "call_canceling",
+        "call_timeout",
         "call_trustlevels",
         "caller_identification",
         "pattern_based_registration",
@@ -47,7 +60,7 @@ FEATURES = {
 }
 
 # A challenge may be followed by a second one (two factors), not by many.
-_CHALLENGES_MAX = 3
+_CHALLENGES_MAX = const(3)
 
 
 def roles():
@@ -83,8 +96,36 @@ class Joining:
                 a.hello(details)
         return details
 
-    def welcome(self, details):
-        """Check what WELCOME says; raises RemoteProtocolError, or what the authenticator does."""
+    def receive(self, protocol, code, message):
+        """Take a message for a session that is being opened; returns a report.
+
+        Raises RemoteProtocolError, and what an authenticator does not accept.
+        """
+        if code == _WELCOME:
+            details = message[2]
+            self._welcome(details)
+            protocol._joining = None
+            protocol.session = message[1]
+            protocol.details = details
+            protocol.state = _ESTABLISHED
+            let_go()
+            return (_JOINED, details)
+        if code == _CHALLENGE:
+            self._challenges += 1
+            if self._challenges > _CHALLENGES_MAX:
+                raise say(RemoteProtocolError, "again", self._challenges)
+            for a in self._auth:
+                if a.method == message[1]:
+                    self._chosen = a
+                    return (_CHALLENGED, a, message[2])
+            offered = ", ".join([a.method for a in self._auth]) or "anonymous"
+            text = "the router asks for %s, offered was %s" % (message[1][:32], offered)
+            reason = "wamp.error.no_matching_auth_method"
+            protocol.abort(reason, text)
+            return (_ENDED, SessionAborted(reason, text))
+        return protocol.heard(code, message)
+
+    def _welcome(self, details):
         roles = details.get("roles")
         if type(roles) is not dict or not ("broker" in roles or "dealer" in roles):
             raise say(RemoteProtocolError, "roles")
@@ -96,23 +137,6 @@ class Joining:
                 if a.method == method:
                     chosen = a
             chosen.welcome(details)
-        let_go()
-
-    def challenge(self, method):
-        """The authenticator that answers a CHALLENGE; a SessionAborted where none was offered.
-
-        Raises RemoteProtocolError when there is no end of them.
-        """
-        self._challenges += 1
-        if self._challenges > _CHALLENGES_MAX:
-            raise say(RemoteProtocolError, "again", self._challenges)
-        for a in self._auth:
-            if a.method == method:
-                self._chosen = a
-                return a
-        offered = ", ".join([a.method for a in self._auth]) or "anonymous"
-        text = "the router asks for %s, offered was %s" % (method[:32], offered)
-        return SessionAborted("wamp.error.no_matching_auth_method", text)
 
 
 def let_go():

@@ -55,7 +55,6 @@ _SENTENCES = {
     "joined": "%s in an established session",
     "roles": "WELCOME.details.roles names neither broker nor dealer",
     "again": "%d CHALLENGEs in a row",
-    "asked": "the router asks for %r, offered was %a",
     "never": "reply to request %d, which was never sent",
     "other": "reply for %s to request %d, which was %s",
     "taken": "REGISTERED.registration %d is taken",
