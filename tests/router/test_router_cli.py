@@ -32,7 +32,7 @@ STATUSES: list[tuple[BaseException, int, str]] = [
     (errors.ApplicationError("com.e", 1, k=2), 1, "com.e: 1 {'k': 2}"),
     (errors.SessionAborted("wamp.error.no_such_realm", "no realm"), 4, "no realm"),
     (errors.AuthenticationError("no key"), 4, "no key"),
-    (errors.HandshakeRefused("refused", 1), 3, "refused"),
+    (errors.HandshakeRefused("refused"), 3, "refused"),
     (errors.TransportLost("gone"), 3, "gone"),
     (errors.TransportError("cannot connect"), 3, "cannot connect"),
     (errors.RemoteProtocolError("bad octets"), 3, "bad octets"),

@@ -4,34 +4,20 @@ import sys
 
 __version__ = "0.1.0"
 
+# Where a public name stands; other names that begin with a capital are classes of `errors`.
 _WHERE = {
     "Client": "client",
     "Declaration": "declarations",
     "Result": "requests",
     "Anonymous": "auth",
     "Ticket": "auth",
-    "CRA": "authcra",
-    "Cryptosign": "keyfile.cryptosign",  # from a file; authcryptosign.Cryptosign: from octets
-    "Scram": "logins.scram",
-    "CrossbarScram": "logins.crossbar_scram",
-    "TOTP": "logins.totp",
-    "Error": "errors",
-    "ConfigurationError": "errors",
-    "ProtocolError": "errors",
-    "LocalProtocolError": "errors",
-    "RemoteProtocolError": "errors",
-    "TransportError": "errors",
-    "HandshakeRefused": "errors",
-    "TransportLost": "errors",
-    "RequestTimeout": "errors",
-    "AuthenticationError": "errors",
-    "SessionAborted": "errors",
-    "ApplicationError": "errors",
+    "CRA": "auth",
+    "Cryptosign": "keys.cryptosign",  # from a key file; auth.Cryptosign is the one from octets
 }
 
 
 def __getattr__(name):
-    module = _WHERE.get(name)
+    module = _WHERE.get(name, "errors" if name[:1].isupper() else None)
     if module is None:
         # MicroPython asks here for modules too: `from . import rawsocket`.
         try:

@@ -35,9 +35,7 @@ class HandshakeRefused(TransportError):
     reached), or None where the connection ended or spoke something else.
     """
 
-    def __init__(self, message, code=None):
-        super().__init__(message)
-        self.code = code
+    code = None
 
 
 class TransportLost(TransportError):
@@ -83,12 +81,9 @@ class ApplicationError(Error):
         self.kwargs = kwargs
 
     def __str__(self):
-        text = str(self.error)
-        if self.args:
-            text += ": " + ", ".join([str(a) for a in self.args])
-        if self.kwargs:
-            text += " " + str(self.kwargs)
-        return text
+        from .words import described
+
+        return described(self)
 
 
 def say(error, key, *values):

@@ -140,8 +140,9 @@ class Joining:
 
 
 def let_go():
-    """Free the memory of this module, which the next session loads anew."""
-    sys.modules.pop("wamp.joining", None)
+    """Free the memory of what only the beginning needs; the next session loads it anew."""
     package = sys.modules.get("wamp")
-    if hasattr(package, "joining"):
-        delattr(package, "joining")
+    for name in ("joining", "handshake"):
+        sys.modules.pop("wamp." + name, None)
+        if hasattr(package, name):
+            delattr(package, name)

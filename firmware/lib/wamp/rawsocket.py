@@ -1,79 +1,24 @@
 """RawSocket, the framing of WAMP on an octet stream (WAMP advanced profile, "RawSocket").
 
 Pure: octets in, frames out. `RawSocket` is the client's end, handshake included; `Frames` is the
-framing alone, which the router's end and the bridge share.
+framing alone, which the router's end and the bridge share. What only the handshake needs stands in
+`handshake`; it can be had from here too.
 """
 
 from struct import pack
 
-from .errors import HandshakeRefused, LocalProtocolError, RemoteProtocolError
+from .errors import LocalProtocolError, RemoteProtocolError, say
 
-CBOR = 3  # serializer nibble of the handshake
-MESSAGE = 0  # frame types
-PING = 1
-PONG = 2
+try:
+    from micropython import const
+except ImportError:  # CPython
+    const = int
 
 # A length of exactly 2^24 needs the X bit, which crossbar reads as something else (wamp-proto
 # issue 507): one octet less is the most that every peer understands.
 LENGTH_MAX = (1 << 24) - 1
 
-_REFUSALS = {
-    1: "serializer unsupported",
-    2: "maximum message length unacceptable",
-    3: "use of reserved bits",
-    4: "maximum connection count reached",
-}
-
-
-def exponent(length):
-    """The handshake's LENGTH nibble for a receive limit of at least `length` octets.
-
-    The nibble n stands for 2^(9+n) octets: 0 is 512 octets, 15 is 16 MiB.
-    """
-    n = 0
-    while n < 15 and (512 << n) < length:
-        n += 1
-    return n
-
-
-def request(length, serializer=CBOR):
-    """The four octets a client sends first; `length` is its receive limit in octets."""
-    return bytes((0x7F, exponent(length) << 4 | serializer, 0, 0))
-
-
-def check_reply(reply, serializer=CBOR):
-    """The router's receive limit in octets, from its four octets.
-
-    Raises HandshakeRefused with the router's error code, or with what the octets look like.
-    """
-    if reply[0] != 0x7F:
-        raise HandshakeRefused(
-            "this is not a RawSocket router: %s; check host, port and scheme of the URL"
-            % _looks_like(reply)
-        )
-    low = reply[1] & 15
-    high = reply[1] >> 4
-    if low == 0:
-        raise HandshakeRefused(
-            "the router refused the RawSocket handshake: %s (error %d)"
-            % (_REFUSALS.get(high, "illegal or unknown error code"), high),
-            high,
-        )
-    if low != serializer:
-        raise HandshakeRefused(
-            "the router answered with serializer %d, %d was asked for" % (low, serializer)
-        )
-    if reply[2] or reply[3]:
-        raise HandshakeRefused("the router used reserved bits of the RawSocket handshake")
-    return 512 << high if high < 15 else LENGTH_MAX
-
-
-def _looks_like(octets):
-    if octets[:4] == b"HTTP":
-        return "it speaks HTTP"
-    if octets[0] == 0x15 or octets[0] == 0x16:
-        return "it speaks TLS (use rss:// instead of rs://)"
-    return "it began with the octets %s" % " ".join(["%02x" % x for x in octets])
+_PONG = const(2)  # the highest frame type
 
 
 class Frames:
@@ -111,14 +56,10 @@ class Frames:
         while end - i >= 4:
             kind = data[i]
             n = data[i + 1] << 16 | data[i + 2] << 8 | data[i + 3]
-            if kind > PONG:
-                raise RemoteProtocolError(
-                    "RawSocket frame with reserved bits or unknown type: first octet 0x%02x" % kind
-                )
+            if kind > _PONG:
+                raise say(RemoteProtocolError, "prefix", kind)
             if n > self.limit:
-                raise RemoteProtocolError(
-                    "RawSocket frame of %d octets, over our limit of %d" % (n, self.limit)
-                )
+                raise say(RemoteProtocolError, "limit", n, self.limit)
             j = i + 4 + n
             if j > end:
                 self._need = 4 + n
@@ -129,16 +70,14 @@ class Frames:
             self._rest = bytearray(data[i:])
         return found
 
-    def frame(self, payload, kind=MESSAGE):
-        """Prefix and payload as one octet string, to be written in one go.
+    def frame(self, payload, kind=0):
+        """Prefix and payload as one octet string, to be written in one go. kind: frame type.
 
         Raises LocalProtocolError when the peer's limit does not allow it.
         """
         n = len(payload)
         if n > self.send_limit:
-            raise LocalProtocolError(
-                "message of %d octets, the router accepts %d" % (n, self.send_limit)
-            )
+            raise say(LocalProtocolError, "long", n, self.send_limit)
         return pack(">I", kind << 24 | n) + payload
 
     def waiting(self):
@@ -150,17 +89,19 @@ class RawSocket:
     """The client's end of one RawSocket connection.
 
     limit: receive limit in octets; the handshake can only say powers of two from 512 to 2^24, so
-    the next higher one is announced and kept.
+    the next higher one is announced and kept. serializer: nibble of the handshake, 3 is CBOR.
     """
 
-    def __init__(self, limit=4096, serializer=CBOR):
+    def __init__(self, limit=4096, serializer=3):
+        self._limit = limit
         self._serializer = serializer
         self._reply = b""
-        self._limit = 512 << exponent(limit)
         self.frames = None  # Frames, once the handshake is done
 
     def request(self):
         """The octets to send first; nothing may follow before the reply."""
+        from .handshake import request
+
         return request(self._limit, self._serializer)
 
     def receive(self, data):
@@ -170,26 +111,30 @@ class RawSocket:
         `Frames.receive` does. `frames` is set once the handshake is done, which octets that
         followed in the same piece need not wait for.
         """
-        if self.frames is not None:
-            return self.frames.receive(data)
-        self._reply += data
-        if len(self._reply) < 4:
-            return ()
-        data = self._reply
-        self._reply = b""
-        limit = check_reply(data[:4], self._serializer)
-        self.frames = Frames(self._limit, limit)
-        return self.frames.receive(data[4:])
+        if self.frames is None:
+            self._reply += data
+            if len(self._reply) < 4:
+                return ()
+            data = self._reply
+            self._reply = b""
+            from .handshake import check_reply, exponent
+
+            limit = check_reply(data[:4], self._serializer)
+            self.frames = Frames(512 << exponent(self._limit), limit)
+            data = data[4:]
+        return self.frames.receive(data)
 
     def ended(self):
         """What to say when the stream ended: the error to raise, by how far it had come."""
         if self.frames is None:
-            if self._reply:
-                return HandshakeRefused(
-                    "the router closed the connection in the middle of the RawSocket handshake"
-                )
-            return HandshakeRefused(
-                "the router closed the connection without a RawSocket reply: is CBOR enabled on "
-                "that port, and is it a RawSocket port?"
-            )
+            from .words import unanswered
+
+            return unanswered(len(self._reply) > 0)
         return None
+
+
+def __getattr__(name):
+    from . import handshake
+
+    found = globals()[name] = getattr(handshake, name)
+    return found

@@ -122,6 +122,16 @@ def malformed(message, i):
     return RemoteProtocolError(text)
 
 
+def described(error):
+    """An ApplicationError as text."""
+    text = str(error.error)
+    if error.args:
+        text += ": " + ", ".join([str(a) for a in error.args])
+    if error.kwargs:
+        text += " " + str(error.kwargs)
+    return text
+
+
 # Error codes of the handshake's reply (WAMP advanced profile, "RawSocket").
 _REFUSALS = (
     "illegal or unknown error code",
@@ -147,7 +157,9 @@ def refused(reply, serializer):
     elif low == 0:
         why = _REFUSALS[high if high < len(_REFUSALS) else 0]
         text = "the router refused the RawSocket handshake: %s (error %d)" % (why, high)
-        return HandshakeRefused(text, high)
+        error = HandshakeRefused(text)
+        error.code = high
+        return error
     elif low != serializer:
         text = "the router answered with serializer %d, %d was asked for" % (low, serializer)
     else:
