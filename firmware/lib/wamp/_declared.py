@@ -2,6 +2,7 @@
 
 import asyncio
 
+from ._line import tell
 from .errors import Error, RequestTimeout, TransportLost
 from .requests import Request
 
@@ -22,11 +23,16 @@ def late(declaration, ms):
     return RequestTimeout(text % (declaration.uri, ms))
 
 
+async def _settled(declaration):
+    while not declaration.settled:
+        await declaration._client._changed.wait()
+
+
 async def confirmed(declaration, timeout_ms):
     """Wait until the router has confirmed."""
     timeout_ms = timeout_ms or declaration._client.timeout_ms
     try:
-        await asyncio.wait_for(declaration._settled.wait(), timeout_ms / 1000)
+        await asyncio.wait_for(_settled(declaration), timeout_ms / 1000)
     except asyncio.TimeoutError:
         raise late(declaration, timeout_ms)
     if declaration.error is not None:
@@ -97,6 +103,6 @@ def revoked(client, declarations, reason):
     for declaration in list(declarations):
         client._log("%s was revoked by the router: %s" % (declaration.uri, reason))
         declaration.id = None
-        client._tell("revoked", declaration)
+        tell(client, "revoked", declaration)
         if declaration in client._declarations:
             declaration.wake()

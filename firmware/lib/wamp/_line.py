@@ -3,7 +3,13 @@
 import asyncio
 
 from ._port import sleep_ms
-from .errors import ConfigurationError, Error, LocalProtocolError, TransportLost
+from .errors import (
+    ConfigurationError,
+    Error,
+    LocalProtocolError,
+    TransportError,
+    TransportLost,
+)
 
 try:
     from micropython import const
@@ -21,6 +27,31 @@ _LEAVE_S = const(2)
 def ended(client):
     """The error for what is asked of a client that does not run."""
     return TransportLost("%s: the client is not running" % client.url)
+
+
+def no_realm(realm):
+    """The error for a realm that is none."""
+    return ConfigurationError("the realm is %r, not a non-empty string" % (realm,))
+
+
+def closed(client):
+    """The error for a stream that ended, by how far it had come."""
+    return client._raw.ended() or TransportLost(
+        "%s: the router closed the connection" % client.url
+    )
+
+
+def late(client):
+    """The error for a router that takes too long, by how far it had come."""
+    if client.session is not None:
+        what = "it does not read"
+    elif client.state == "joining":
+        what = "HELLO stays unanswered"
+    elif client._raw is not None:
+        what = "no RawSocket handshake"
+    else:
+        what = "no connection"
+    return TransportError("%s: the router does not answer: %s" % (client.url, what))
 
 
 def in_clear(method, url):
@@ -41,7 +72,7 @@ async def room(client, request):
             raise LocalProtocolError("%d requests wait to be sent already" % _WAITING)
         waiting.append(request)
         try:
-            await request.turn()
+            await request.outcome()
         finally:
             if request in client._waiting:
                 client._waiting.remove(request)
@@ -51,7 +82,7 @@ async def ease(client, timeout_ms=None):
     """Let others run in a burst; wait for a router that does not read."""
     if client._transport.backlog() > _BACKLOG:
         limit = client.timeout_ms if timeout_ms is None else timeout_ms
-        await client._limited(client._transport.drain(), limit, "it does not read")
+        await client._limited(client._transport.drain(), limit)
     else:
         await sleep_ms(0)
 
@@ -84,10 +115,19 @@ def silence(client):
         client._log("the router cannot be asked for a sign of life: %s" % e)
 
 
+def turned(client, was):
+    """Tell the program of a change of `state`, if it is one between up and down."""
+    if client.state == "up":
+        tell(client, "up", client.details)
+    elif was == "up":
+        tell(client, "down", client.error)
+
+
 def tell(client, what, detail):
     """Tell the program."""
     try:
-        client.on_event(what, detail)
+        if client.on_event is not None:
+            client.on_event(what, detail)
     except Exception as e:
         client._log("on_event: %s: %s" % (type(e).__name__, e))
 

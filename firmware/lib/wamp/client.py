@@ -102,8 +102,9 @@ class Client(Declarations):
         **transport,
     ):
         if type(realm) is not str or not realm:
-            raise ConfigurationError("the realm is %r, not a non-empty string" % (realm,))
-        Declarations.__init__(self)
+            from ._line import no_realm
+
+            raise no_realm(realm)
         self.url = url
         self.realm = realm
         self.timeout_ms = timeout_ms
@@ -112,6 +113,7 @@ class Client(Declarations):
         self.joins = 0  # sessions so far
         self.failures = 0  # attempts that did not end in a session
         self.reads = 0  # how often something came from the router
+        self.dropped = 0  # events dropped because too many handlers were under way
         self.ping = ping
         self.on_event = on_event
         self.network = network
@@ -135,6 +137,9 @@ class Client(Declarations):
             alive_ms = 0 if self.transport_details.channel_type == 3 else _ALIVE_MS
         self.alive_ms = alive_ms
         self._protocol = Protocol(self._send)
+        self._declarations = []
+        # Handlers under way: [session, request, task, declaration, coroutine not begun, parts]
+        self._tasks = {}
         self._due = set()  # what has a deadline: .at, and .expire() for when it is there
         self._waiting = []  # what waits for a session, or for room among the open requests
         self._joined = []  # what is told of each join, by its `up`
@@ -154,7 +159,9 @@ class Client(Declarations):
         self.start()
         while self.state != "up":
             if self.state == "ended":
-                raise self.error or self._not_running()
+                from ._line import ended
+
+                raise self.error or ended(self)
             await self._changed.wait()
         return self
 
@@ -182,25 +189,14 @@ class Client(Declarations):
         while self.state != "ended":
             await self._changed.wait()
 
-    def _not_running(self):
-        from ._line import ended
-
-        return ended(self)
-
     def _turn(self, state):
         was, self.state = self.state, state
         self._changed.set()
         self._changed.clear()
-        if state == "up":
-            self._tell(state, self.details)
-        elif was == "up":
-            self._tell("down", self.error)
-
-    def _tell(self, what, detail):
         if self.on_event is not None:
-            from ._line import tell
+            from ._line import turned
 
-            tell(self, what, detail)
+            turned(self, was)
 
     async def _run(self):
         backoff = _BACKOFF_FIRST
@@ -236,22 +232,23 @@ class Client(Declarations):
         self._transport.release()
         self._transport = None
         self._alarm.stop()
-        lost = self.error or self._not_running()
+        from ._line import ended
+
+        lost = self.error or ended(self)
         for waiter in list(self._due):
             waiter.settle(None, lost)
         self._due.clear()
         for declaration in self._declarations:
-            if not declaration._settled.is_set():
+            if not declaration.settled:
                 declaration.error = lost
-                declaration._settled.set()
+                declaration.settled = True
         self._turn("ended")
 
     async def _session(self):
         """One connection and one session on it, until it ends; returns why."""
         transport = self._transport
         protocol = self._protocol
-        error = self._silent = None
-        self._raw = RawSocket(self._max_length)
+        error = self._silent = self._raw = None
         try:
             for a in self._auth:
                 if a.needs_private_link and not transport.private:
@@ -261,13 +258,13 @@ class Client(Declarations):
                 await self._steps(a.prepare())
             if self.network is not None:
                 await self.network()
-            await self._limited(transport.open(), _OPEN_MS, "no connection")
+            await self._limited(transport.open(), _OPEN_MS)
+            self._raw = RawSocket(self._max_length)
             transport.write(self._raw.request())
-            hello = self._receive(_HANDSHAKE)
-            await self._limited(hello, self.timeout_ms, "no RawSocket handshake")
+            await self._limited(self._receive(_HANDSHAKE), self.timeout_ms)
             self._turn("joining")
             protocol.join(self.realm, self._auth, "microwamp")
-            await self._limited(self._receive(_SESSION), _JOIN_MS, "HELLO stays unanswered")
+            await self._limited(self._receive(_SESSION), _JOIN_MS)
             await self._receive(_END)
         except Exception as e:
             # Also what is no Error of ours, such as MemoryError: the next session may do.
@@ -287,8 +284,7 @@ class Client(Declarations):
             for declaration in declarations:
                 self._due.discard(declaration)
                 declaration.id = None
-                if declaration.error is None:
-                    declaration._settled.clear()
+                declaration.settled = declaration.error is not None
             try:
                 if not isinstance(error, TransportError):
                     await transport.finish()
@@ -296,11 +292,13 @@ class Client(Declarations):
                 transport.close()
         return error
 
-    async def _limited(self, coroutine, ms, what):
+    async def _limited(self, coroutine, ms):
         try:
             return await asyncio.wait_for(coroutine, ms / 1000)
         except asyncio.TimeoutError:
-            raise TransportError("%s: the router does not answer: %s" % (self.url, what))
+            from ._line import late
+
+            raise late(self)
 
     async def _steps(self, steps):
         """A long computation, giving way to other tasks as it goes; returns its result."""
@@ -322,7 +320,9 @@ class Client(Declarations):
             while True:
                 octets = await read()
                 if not octets:
-                    raise TransportLost("%s: the router closed the connection" % self.url)
+                    from ._line import closed
+
+                    raise closed(self)
                 self.reads += 1
                 for kind, payload in receive(octets):
                     if kind == _MESSAGE:
@@ -356,8 +356,6 @@ class Client(Declarations):
             raise
 
     def _send(self, message):
-        if self._raw.frames is None:
-            raise self._not_running()
         self._transport.write(self._raw.frames.frame(self._encode(message)))
 
     # -- what happens
@@ -374,7 +372,25 @@ class Client(Declarations):
                 report[1].settle(None, report[2])
             self._next()
         elif kind == _JOINED:
-            self._on_join(report[1])
+            self.session = self._protocol.session
+            self.details = report[1]
+            self.joins += 1
+            get = report[1].get
+            who = get("realm", self.realm), get("authid"), get("authmethod", "anonymous")
+            self._log("joined %s as %s (%s)" % who)
+            waiting, self._waiting = self._waiting, []
+            for declaration in self._declarations:
+                declaration.error = None
+                declaration.refusals = 0
+                declaration.wake()
+            for waiter in waiting:
+                waiter.wake()
+            for waiter in self._joined:
+                waiter.up()
+            self._seen = -1
+            if self.alive_ms:
+                self._within(self, self.alive_ms // 3)
+            self._perhaps_up()
         elif kind == _ENDED:
             raise report[1] or TransportLost("we left")
         elif kind == _REVOKED:
@@ -386,32 +402,11 @@ class Client(Declarations):
 
             act(self, kind, report)
 
-    def _on_join(self, details):
-        self.session = self._protocol.session
-        self.details = details
-        self.joins += 1
-        get = details.get
-        who = get("realm", self.realm), get("authid"), get("authmethod", "anonymous")
-        self._log("joined %s as %s (%s)" % who)
-        waiting, self._waiting = self._waiting, []
-        for declaration in self._declarations:
-            declaration.error = None
-            declaration.refusals = 0
-            declaration.wake()
-        for waiter in waiting:
-            waiter.wake()
-        for waiter in self._joined:
-            waiter.up()
-        self._seen = -1
-        if self.alive_ms:
-            self._within(self, self.alive_ms // 3)
-        self._perhaps_up()
-
     def _perhaps_up(self):
         """Once the last declaration is answered, `join` returns."""
         if self.state == "joining" and self.session is not None:
             for declaration in self._declarations:
-                if not declaration._settled.is_set():
+                if not declaration.settled:
                     return
             self._turn("up")
 
@@ -521,6 +516,3 @@ class Client(Declarations):
 
             silence(self)
         self._within(self, self.alive_ms // 3)
-
-    def settle(self, value, error=None):
-        """The client is among what has a deadline, for its liveness."""

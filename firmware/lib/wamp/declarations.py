@@ -37,7 +37,7 @@ class Declaration:
         self.error = None
         self.request = None  # while the router owes an answer
         self.refusals = 0  # in this session, because the name was taken
-        self._settled = asyncio.Event()
+        self.settled = False  # answered, or given up
 
     async def confirmed(self, timeout_ms=None):
         """Wait until the router has confirmed; raises its ApplicationError, or RequestTimeout."""
@@ -57,7 +57,7 @@ class Declaration:
         protocol = client._protocol
         if client.session is None or self.request is not None or self in client._waiting:
             return
-        self._settled.clear()
+        self.settled = False
         if protocol.full():
             client._waiting.append(self)
             return
@@ -79,7 +79,9 @@ class Declaration:
             return
         self.id = id
         self.error = error
-        self._settled.set()
+        self.settled = True
+        client._changed.set()
+        client._changed.clear()
         if error is not None or self not in client._declarations:
             from ._declared import settled
 
@@ -101,11 +103,6 @@ class Declaration:
 
 class Declarations:
     """The part of a client that declares, and runs handlers; needs the rest of it."""
-
-    def __init__(self):
-        self.dropped = 0  # events dropped because too many handlers were under way
-        self._declarations = []
-        self._tasks = {}  # [session, request, task, declaration, coroutine not begun, parts]
 
     def subscribe(self, topic, handler=None, details=False, **options):
         """Declare a subscription: as a decorator, or with a handler, then returns a Declaration.

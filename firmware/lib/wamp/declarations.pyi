@@ -17,6 +17,7 @@ class Declaration:
     details: bool
     id: int | None
     error: Error | None
+    settled: bool
     refusals: int
     request: int | None
     at: int
@@ -37,7 +38,6 @@ class Declaration:
 
 class Declarations:
     dropped: int
-    def __init__(self) -> None: ...
     @overload
     def subscribe(
         self,

@@ -18,7 +18,7 @@ class Result:
         self.kwargs = kwargs
 
     def __repr__(self):
-        return "Result(args=%r, kwargs=%r)" % (tuple(self.args), self.kwargs)
+        return "Result(*%r, **%r)" % (self.args, self.kwargs)
 
     def __eq__(self, other):
         return (
@@ -57,6 +57,7 @@ class Request:
         self.settled = False
         self.value = self.error = None
         self._event = Event()
+        self.wake = self._event.set
         client._within(self, self.timeout_ms)
 
     def settle(self, value, error=None):
@@ -66,7 +67,7 @@ class Request:
             self.settled = True
             self.value = value
             self.error = error
-            self._event.set()
+            self.wake()
 
     def expire(self):
         """The deadline: whoever waits gives the request up."""
@@ -76,21 +77,11 @@ class Request:
         self.settle(None, late(self))
         self.id = id
 
-    def wake(self):
-        """There may be room for it now."""
-        self._event.set()
-
-    async def turn(self):
-        """Wait until it is settled or woken; raises its error."""
-        await self._event.wait()
-        self._event.clear()
-        if self.error is not None:
-            raise self.error
-
     async def outcome(self):
-        """Wait for the answer."""
-        while not self.settled:
-            await self.turn()
+        """Wait until it is settled, or woken because there may be room for it."""
+        if not self.settled:
+            await self._event.wait()
+            self._event.clear()
         if self.error is not None:
             raise self.error
         return self.value
