@@ -20,25 +20,30 @@ OCTETS = b"\x00opaque"
 
 # What a program says; what the specification's form says; what crossbar's form says.
 WORDS = (
-    ({"ppt_scheme": "x_y"}, {"ppt_scheme": "x_y"}, {"enc_algo": "x_y"}),
-    ({"enc_algo": "x_y"}, {"ppt_scheme": "x_y"}, {"enc_algo": "x_y"}),
+    ({"ppt_scheme": "x_yz"}, {"ppt_scheme": "x_yz"}, {"enc_algo": "x_yz"}),
+    ({"enc_algo": "x_yz"}, {"ppt_scheme": "x_yz"}, {"enc_algo": "x_yz"}),
     ({"ppt_scheme": "mqtt"}, {"ppt_scheme": "mqtt"}, {"enc_algo": "mqtt"}),
     ({"enc_algo": "xbr"}, {"ppt_scheme": "xbr"}, {"enc_algo": "xbr"}),
     ({"ppt_scheme": "opaque"}, {"ppt_scheme": "x_opaque"}, {"enc_algo": "x_opaque"}),
     (
-        {"ppt_scheme": "x_y", "ppt_serializer": "cbor", "ppt_keyid": "k"},
-        {"ppt_scheme": "x_y", "ppt_serializer": "cbor", "ppt_keyid": "k"},
-        {"enc_algo": "x_y", "enc_serializer": "cbor", "enc_key": "k"},
+        {"ppt_scheme": "x_yz", "ppt_serializer": "cbor", "ppt_keyid": "k"},
+        {"ppt_scheme": "x_yz", "ppt_serializer": "cbor", "ppt_keyid": "k"},
+        {"enc_algo": "x_yz", "enc_serializer": "cbor", "enc_key": "k"},
     ),
     (
-        {"enc_algo": "x_y", "enc_serializer": "cbor", "enc_key": "k"},
-        {"ppt_scheme": "x_y", "ppt_serializer": "cbor", "ppt_keyid": "k"},
-        {"enc_algo": "x_y", "enc_serializer": "cbor", "enc_key": "k"},
+        {"enc_algo": "x_yz", "enc_serializer": "cbor", "enc_key": "k"},
+        {"ppt_scheme": "x_yz", "ppt_serializer": "cbor", "ppt_keyid": "k"},
+        {"enc_algo": "x_yz", "enc_serializer": "cbor", "enc_key": "k"},
     ),
     (
-        {"ppt_scheme": "x_y", "ppt_serializer": "native"},
-        {"ppt_scheme": "x_y"},
-        {"enc_algo": "x_y"},
+        {"ppt_scheme": "x_yz", "ppt_serializer": "native"},
+        {"ppt_scheme": "x_yz"},
+        {"enc_algo": "x_yz"},
+    ),
+    (
+        {"ppt_scheme": "x_yz", "ppt_serializer": "opaque", "ppt_keyid": "opaque"},
+        {"ppt_scheme": "x_yz", "ppt_serializer": "x_opaque", "ppt_keyid": "opaque"},
+        {"enc_algo": "x_yz", "enc_serializer": "x_opaque", "enc_key": "opaque"},
     ),
     (
         {"enc_algo": "cryptobox"},
@@ -59,9 +64,9 @@ WORDS = (
         {"enc_algo": "cryptobox", "enc_serializer": "json"},
     ),
     (
-        {"ppt_scheme": "x_y", "enc_algo": "x_y", "ppt_keyid": "k", "enc_key": "k"},
-        {"ppt_scheme": "x_y", "ppt_keyid": "k"},
-        {"enc_algo": "x_y", "enc_key": "k"},
+        {"ppt_scheme": "x_yz", "enc_algo": "x_yz", "ppt_keyid": "k", "enc_key": "k"},
+        {"ppt_scheme": "x_yz", "ppt_keyid": "k"},
+        {"enc_algo": "x_yz", "enc_key": "k"},
     ),
 )
 
@@ -70,15 +75,23 @@ WRONG = (
     (OCTETS, None, {}),
     (OCTETS, None, {"ppt_serializer": "cbor"}),
     # Not octets alone
-    (OCTETS, {"x": 1}, {"ppt_scheme": "x_y"}),
-    ([OCTETS], None, {"ppt_scheme": "x_y"}),
-    ([], None, {"enc_algo": "x_y"}),
-    (None, None, {"enc_algo": "x_y"}),
-    (None, {"x": 1}, {"ppt_scheme": "x_y"}),
+    (OCTETS, {"x": 1}, {"ppt_scheme": "x_yz"}),
+    ([OCTETS], None, {"ppt_scheme": "x_yz"}),
+    ([], None, {"enc_algo": "x_yz"}),
+    (None, None, {"enc_algo": "x_yz"}),
+    (None, {"x": 1}, {"ppt_scheme": "x_yz"}),
     # Two names that say different things
-    (OCTETS, None, {"ppt_scheme": "x_y", "enc_algo": "x_z"}),
-    (OCTETS, None, {"ppt_scheme": "x_y", "ppt_serializer": "cbor", "enc_serializer": "json"}),
-    (OCTETS, None, {"ppt_scheme": "x_y", "ppt_keyid": "k", "enc_key": "l"}),
+    (OCTETS, None, {"ppt_scheme": "x_yz", "enc_algo": "x_zz"}),
+    (OCTETS, None, {"ppt_scheme": "x_yz", "ppt_serializer": "cbor", "enc_serializer": "json"}),
+    (OCTETS, None, {"ppt_scheme": "x_yz", "ppt_keyid": "k", "enc_key": "l"}),
+    # Words for which crossbar resets the connection
+    (OCTETS, None, {"ppt_scheme": "x_"}),
+    (OCTETS, None, {"ppt_scheme": "x_y"}),
+    (OCTETS, None, {"enc_algo": "x_Yz"}),
+    (OCTETS, None, {"enc_algo": "x_1z"}),
+    (OCTETS, None, {"enc_algo": "x_y-z"}),
+    (OCTETS, None, {"enc_algo": "rot13"}),
+    (OCTETS, None, {"enc_algo": "x_yz", "enc_serializer": "pickle"}),
     # No specification
     (OCTETS, None, {"ppt_scheme": "wamp", "ppt_serializer": "cbor"}),
 )
@@ -128,8 +141,8 @@ def test_each_role_is_asked():
         protocol, wire = joined()
         protocol.details = {"roles": {role: {"features": {SPECIFIED: True}}}}
         sends = [SENT[0][0], SENT[2][0]]
-        sends.pop(n)(protocol, OCTETS, None, {"ppt_scheme": "x_y"})
-        raises(LocalProtocolError, sends[0], protocol, OCTETS, None, {"ppt_scheme": "x_y"})
+        sends.pop(n)(protocol, OCTETS, None, {"ppt_scheme": "x_yz"})
+        raises(LocalProtocolError, sends[0], protocol, OCTETS, None, {"ppt_scheme": "x_yz"})
 
 
 def test_what_cannot_be_sent():
@@ -140,7 +153,7 @@ def test_what_cannot_be_sent():
                 raises(LocalProtocolError, send, protocol, args, kwargs, options)
                 assert wire.sent == [] and protocol.end() == [], options
     # crossbar's form has no word for a cipher.
-    options = {"ppt_scheme": "x_y", "ppt_cipher": "aes256gcm"}
+    options = {"ppt_scheme": "x_yz", "ppt_cipher": "aes256gcm"}
     protocol, wire = ready(CROSSBAR)
     error = raises(LocalProtocolError, protocol.publish, None, "com.x", OCTETS, None, options)
     assert "aes256gcm" in str(error), error
@@ -152,32 +165,32 @@ def test_what_cannot_be_sent():
 def test_a_router_that_announces_neither():
     for send, _, _ in SENT:
         protocol, wire = ready()
-        error = raises(LocalProtocolError, send, protocol, OCTETS, None, {"ppt_scheme": "x_y"})
+        error = raises(LocalProtocolError, send, protocol, OCTETS, None, {"ppt_scheme": "x_yz"})
         assert SPECIFIED in str(error), error
         assert wire.sent == [] and protocol.end() == []
 
 
 def test_parts_of_a_call():
     protocol, wire = ready(SPECIFIED)
-    options = {"ppt_scheme": "x_y", "progress": True}
+    options = {"ppt_scheme": "x_yz", "progress": True}
     n = protocol.call("h", "com.x", OCTETS, None, options)
     assert protocol.call_on(n, "com.x", OCTETS, None, options) is True
-    assert protocol.call_on(n, "com.x", OCTETS, None, {"ppt_scheme": "x_y"}) is True
+    assert protocol.call_on(n, "com.x", OCTETS, None, {"ppt_scheme": "x_yz"}) is True
     assert wire.sent == [
         [48, n, options, "com.x", [OCTETS]],
         [48, n, options, "com.x", [OCTETS]],
-        [48, n, {"ppt_scheme": "x_y"}, "com.x", [OCTETS]],
+        [48, n, {"ppt_scheme": "x_yz"}, "com.x", [OCTETS]],
     ]
 
 
 # Both forms, as routers hand them on.
 RECEIVED = (
-    ({"enc_algo": "x_y", "enc_serializer": "cbor"}, [OCTETS]),
+    ({"enc_algo": "x_yz", "enc_serializer": "cbor"}, [OCTETS]),
     ({}, [OCTETS]),
-    ({"ppt_scheme": "x_y"}, [[OCTETS]]),
+    ({"ppt_scheme": "x_yz"}, [[OCTETS]]),
     ({"ppt_scheme": "wamp", "ppt_serializer": "cbor"}, [[OCTETS], {}]),
-    ({"ppt_scheme": "x_y"}, [[OCTETS], None]),
-    ({"ppt_scheme": "x_y"}, [OCTETS]),
+    ({"ppt_scheme": "x_yz"}, [[OCTETS], None]),
+    ({"ppt_scheme": "x_yz"}, [OCTETS]),
 )
 
 # A scheme, but not octets alone (wamp.md 5.3, row 85)
@@ -217,7 +230,7 @@ def test_octets_are_reported_as_they_are():
 
 
 def test_octets_that_are_none():
-    details = {"ppt_scheme": "x_y"}
+    details = {"ppt_scheme": "x_yz"}
     for rest in MALFORMED:
         protocol, wire = ready()
         # An event is dropped,
@@ -228,7 +241,7 @@ def test_octets_that_are_none():
         assert wire.take() == [[8, 68, 6, {}, "wamp.error.invalid_argument"]], rest
         # a result is an error,
         n = protocol.call("h", "com.x", None, None, {"receive_progress": True})
-        more = {"ppt_scheme": "x_y", "progress": True}
+        more = {"ppt_scheme": "x_yz", "progress": True}
         assert protocol.receive([50, n, more] + rest) is None, rest
         kind, handle, error = protocol.receive([50, n, details] + rest)
         assert (kind, handle) == (FAILED, "h"), rest
@@ -244,7 +257,7 @@ def test_a_part_that_is_no_octets():
     protocol, wire = ready()
     protocol.receive([68, 6, 88, {"progress": True}])
     # The caller is answered; whoever works on it is told to stop, and what it says then is late.
-    report = protocol.receive([68, 6, 88, {"progress": True, "ppt_scheme": "x_y"}, [1]])
+    report = protocol.receive([68, 6, 88, {"progress": True, "ppt_scheme": "x_yz"}, [1]])
     assert report == (INTERRUPTED, 6, "killnowait")
     assert wire.take() == [[8, 68, 6, {}, "wamp.error.invalid_argument"]]
     protocol.fail(6, "wamp.error.canceled")
@@ -254,6 +267,6 @@ def test_a_part_that_is_no_octets():
 
 def test_attributes_of_a_wrong_type_are_absent():
     protocol, wire = ready()
-    for scheme in (None, 1, True, ["x_y"], b"x_y"):
+    for scheme in (None, 1, True, ["x_yz"], b"x_yz"):
         details = {"ppt_scheme": scheme}
         assert protocol.receive([36, 77, 1, details, [1]])[4:] == ([1], {}), scheme

@@ -19,8 +19,15 @@ _NAMES = (
     ("ppt_serializer", "enc_serializer"),
     ("ppt_keyid", "enc_key"),
 )
-# Schemes under the one name that both forms, or at least the specification's, allow.
-_SCHEMES = {"cryptobox": "x_cryptobox", "opaque": "x_opaque"}
+# Words of programs that the specification's form, or both, know only as somebody's own.
+_OWN = {"cryptobox": "x_cryptobox", "opaque": "x_opaque"}
+
+# What may be said; beside it words of one's own, x_ and two or more of a-z, 0-9 and _. crossbar
+# resets the connection for any other.
+_KNOWN = (
+    ("x_cryptobox", "x_opaque", "mqtt", "xbr"),
+    ("json", "msgpack", "cbor", "ubjson", "flatbuffers"),
+)
 
 _PUBLISH = const(16)
 
@@ -49,6 +56,9 @@ def wrap(protocol, message, at, args, kwargs):
         cipher = cipher or "xsalsa20poly1305"
     if serializer == "native":
         serializer = None
+    for i, word in enumerate((scheme, serializer)):
+        if word is not None and word not in _KNOWN[i] and not _own(word):
+            raise say(LocalProtocolError, "word", _NAMES[i][0], word)
     if protocol.router_has(role, "payload_passthru_mode"):
         form = 0
         message.append([args])
@@ -75,7 +85,17 @@ def _taken(options, i):
     for name in _NAMES[i]:
         value = options.pop(name, None)
         if value is not None:
-            values.append(_SCHEMES.get(value, value) if i == 0 else value)
+            values.append(_OWN.get(value, value) if i < 2 else value)  # a key is no word
     if len(values) == 2 and values[0] != values[1]:
         raise say(LocalProtocolError, "differ", *_NAMES[i])
     return values[0] if values else None
+
+
+def _own(word):
+    """Whether it is a word of somebody's own, as crossbar checks it."""
+    if len(word) < 4 or word[:2] != "x_" or not "a" <= word[2] <= "z":
+        return False
+    for c in word[3:]:
+        if not ("a" <= c <= "z" or "0" <= c <= "9" or c == "_"):
+            return False
+    return True

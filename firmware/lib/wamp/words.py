@@ -66,6 +66,7 @@ _SENTENCES = {
     "octets": "%a is for a payload that is one octet string",
     "differ": "%a and %a say different things",
     "wamp": "the payload scheme wamp has no specification yet: it cannot be sent",
+    "word": "%a is %r, which is no word of the protocol; one of your own begins with x_",
     "cipher": "ppt_cipher %r cannot be said to this router, which knows payload_transparency only",
     "uri": "%a %r is not a URI: a non-empty string without white space and #",
     "component": "%a %r is not a URI: it has an empty component",
