@@ -1,0 +1,310 @@
+"""What the client has of WAMP's advanced profile, tried on a real router, on every interpreter.
+
+MICROWAMP_URL: the router. TEST_PREFIX: of the URIs. Prints `ok NAME` for each check and `all done`,
+or `failed NAME: ...` and ends with status 1.
+"""
+
+import asyncio
+import os
+import sys
+
+import wamp
+from wamp import meta
+from wamp.errors import ApplicationError, RequestTimeout
+from wamp.outbox import Outbox
+
+URL = os.getenv("MICROWAMP_URL") or ""
+PREFIX = (os.getenv("TEST_PREFIX") or "com.test.features") + "."
+
+
+async def until(condition, what):
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it does not happen: " + what)
+
+
+async def progress(a, b):
+    def count(n, details):
+        for i in range(n):
+            assert details["progress"](i, kwargs={"of": n})
+        return "done"
+
+    async def slowly(n, details):
+        await asyncio.sleep(0)
+        return count(n, details)
+
+    heard = []
+
+    def on_progress(*args, **kwargs):
+        heard.append((args, kwargs))
+
+    for name, handler in (("count", count), ("slowly", slowly)):
+        declared = await a.register(PREFIX + name, handler, details=True).confirmed()
+        assert await b.call(PREFIX + name, 3, on_progress=on_progress) == "done"
+        assert heard == [((i,), {"of": 3}) for i in range(3)], heard
+        del heard[:]
+        await declared.remove()
+
+
+async def cancelling(a, b):
+    ended = []
+
+    async def forever(n):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append(n)
+            raise
+
+    declared = await a.register(PREFIX + "forever", forever).confirmed()
+    for n, mode in enumerate(("killnowait", "kill")):
+        try:
+            await b.call(PREFIX + "forever", n, timeout_ms=200, cancel_mode=mode)
+            raise AssertionError("it answered")
+        except RequestTimeout:
+            pass
+        await until(lambda: ended == list(range(n + 1)), "the handler is cancelled: " + mode)
+    task = asyncio.create_task(b.call(PREFIX + "forever", 9))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    await until(lambda: ended[-1] == 9, "the handler is cancelled with the task")
+    assert not a._tasks
+    await declared.remove()
+
+
+async def patterns(a, b):
+    def which(details):
+        return details["procedure"]
+
+    heard = []
+
+    def event(details):
+        heard.append(details["topic"])
+
+    base = PREFIX + "pattern"
+    declared = [
+        await a.register(base, which, details=True, match="prefix").confirmed(),
+        await a.subscribe(base + "..end", event, details=True, match="wildcard").confirmed(),
+    ]
+    assert await b.call(base + ".x.y") == base + ".x.y"
+    await b.publish(base + ".one.end", acknowledge=True)
+    await b.publish(base + ".one.other", acknowledge=True)
+    await b.publish(base + ".two.end", acknowledge=True)
+    await until(lambda: heard == [base + ".one.end", base + ".two.end"], "events by pattern")
+    for d in declared:
+        await d.remove()
+
+
+async def sharing(a, b):
+    name = PREFIX + "shared"
+    declared = [
+        await a.register(name, lambda: "a", invoke="roundrobin").confirmed(),
+        await b.register(name, lambda: "b", invoke="roundrobin").confirmed(),
+    ]
+    found = []
+    for _ in range(4):
+        found.append(await a.call(name))
+    assert sorted(found) == ["a", "a", "b", "b"], found
+    assert sorted(await meta.members(a, "registration", declared[0].id)) == sorted(
+        [a.session, b.session]
+    )
+    for d in declared:
+        await d.remove()
+
+
+async def taking_over(a, b):
+    name = PREFIX + "taken"
+    revoked = []
+
+    def told(what, detail):
+        revoked.append((what, detail))
+
+    a.on_event = told
+    mine = await a.register(name, lambda: "a").confirmed()
+    yours = await b.register(name, lambda: "b", force_reregister=True).confirmed()
+    await until(lambda: revoked == [("revoked", mine)], "the former callee is told")
+    assert await a.call(name) == "b"
+    # Declared once, true for ever: it asks again until the name is free.
+    await until(lambda: mine.error is not None, "the name is taken")
+    await yours.remove()
+    await until(lambda: mine.id is not None, "the name is back")
+    assert await b.call(name) == "a"
+    a.on_event = None
+    await mine.remove()
+
+
+async def retained_events(a, b):
+    heard = []
+
+    def event(*args):
+        heard.append(args)
+
+    topic = PREFIX + "retained"
+    await a.publish(topic, 42, retain=True, acknowledge=True)
+    d = await b.subscribe(topic, event, details=True, get_retained=True).confirmed()
+    await until(lambda: heard, "the retained event")
+    assert heard[0][0] == 42 and heard[0][1]["retained"] is True, heard
+    await d.remove()
+
+
+async def who_and_whom(a, b):
+    heard = []
+
+    def event(*args):
+        heard.append(args)
+
+    def caller(details):
+        return details["caller"]
+
+    topic = PREFIX + "whom"
+    d = await a.subscribe(topic, event, details=True).confirmed()
+    p = await a.register(PREFIX + "who", caller, details=True, disclose_caller=True).confirmed()
+    assert await b.call(PREFIX + "who") == b.session
+    await b.publish(topic, 1, exclude=[a.session], acknowledge=True)
+    await b.publish(topic, 2, eligible=[b.session], acknowledge=True)
+    await b.publish(topic, 3, eligible=[a.session], acknowledge=True)
+    await a.publish(topic, 4, acknowledge=True)
+    await a.publish(topic, 5, exclude_me=False, acknowledge=True)
+    await until(lambda: len(heard) == 2, "two events")
+    assert [args[0] for args in heard] == [3, 5]
+    assert heard[0][1]["publisher"] == b.session and heard[0][1]["publication"]
+    await d.remove()
+    await p.remove()
+
+
+async def testaments(a, b):
+    heard = []
+
+    def event(*args, **kwargs):
+        heard.append((args, kwargs))
+
+    topic = PREFIX + "gone"
+    d = await a.subscribe(topic, event).confirmed()
+    third = wamp.Client(URL, reconnect=False)
+    await third.join()
+    first = meta.Testament(third, topic, 1, kwargs={"x": 2})
+    await first.confirmed()
+    second = meta.Testament(third, topic, "revoked")
+    await second.confirmed()
+    await second.revoke()
+    await first.confirmed()
+    third._transport.close()  # without a word
+    await third.ended()
+    await until(lambda: heard, "the testament")
+    assert heard == [((1,), {"x": 2})], heard
+    await d.remove()
+
+
+async def meta_procedures(a, b):
+    assert await meta.count_sessions(a) >= 2
+    assert b.session in await meta.list_sessions(a)
+    about = await meta.get_session(a, b.session)
+    assert about["session"] == b.session, about
+    name = PREFIX + "known"
+    p = await a.register(name, print).confirmed()
+    assert await meta.lookup(b, "registration", name) == p.id
+    assert await meta.match(b, "registration", name) == p.id
+    assert (await meta.get(b, "registration", p.id))["uri"] == name
+    assert await meta.count_members(b, "registration", p.id) == 1
+    assert p.id in (await meta.list_ids(b, "registration"))["exact"]
+    s = await a.subscribe(name, print, match="prefix").confirmed()
+    assert await meta.lookup(b, "subscription", name, "prefix") == s.id
+    assert await meta.members(b, "subscription", s.id) == [a.session]
+    third = wamp.Client(URL, reconnect=False)
+    await third.join()
+    await meta.kill_session(a, third.session)
+    await third.ended()
+    assert third.error is not None
+    await p.remove()
+    await s.remove()
+
+
+async def opaque_payloads(a, b):
+    heard = []
+
+    def event(octets, details):
+        heard.append((octets, details.get("enc_algo") or details.get("ppt_scheme")))
+
+    def echo(octets):
+        answer = wamp.Result(octets + b"!")
+        answer.options = {"ppt_scheme": "x_own"}
+        return answer
+
+    d = await a.subscribe(PREFIX + "opaque", event, details=True).confirmed()
+    p = await a.register(PREFIX + "opaque", echo).confirmed()
+    await b.publish(PREFIX + "opaque", b"\x00\xff", ppt_scheme="x_own", acknowledge=True)
+    await until(lambda: heard == [(b"\x00\xff", "x_own")], "an opaque event")
+    found = await b.call(PREFIX + "opaque", b"\x01", ppt_scheme="x_own")
+    assert found.args == (b"\x01!",), found
+    assert (found.details.get("enc_algo") or found.details.get("ppt_scheme")) == "x_own"
+    await d.remove()
+    await p.remove()
+
+
+async def results_that_do_not_fit(a, b):
+    if sys.implementation.name == "micropython":
+        return  # 16 MiB
+    p = await a.register(PREFIX + "long", lambda: bytes(1 << 24)).confirmed()
+    try:
+        await b.call(PREFIX + "long")
+        raise AssertionError("it came")
+    except ApplicationError as e:
+        assert e.error == "wamp.error.payload_size_exceeded", e
+    await p.remove()
+
+
+async def signs_of_life(a, b):
+    third = wamp.Client(URL, alive_ms=450)
+    async with third:
+        reads = third.reads
+        await until(lambda: third.reads >= reads + 3, "signs of life")
+        assert third.joins == 1 and third.error is None
+
+
+async def keeping(a, b):
+    heard = []
+    d = await a.subscribe(PREFIX + "kept", heard.append).confirmed()
+    outbox = Outbox()
+    third = wamp.Client(URL, outbox=outbox, log=print)
+    await third.publish(PREFIX + "kept", 1)
+    task = asyncio.create_task(third.publish(PREFIX + "kept", 2, acknowledge=True))
+    await asyncio.sleep(0)
+    async with third:
+        assert await task > 0
+        await until(lambda: heard == [1, 2], "what was published before the join")
+    await d.remove()
+
+
+CHECKS = (
+    progress,
+    cancelling,
+    patterns,
+    sharing,
+    taking_over,
+    retained_events,
+    who_and_whom,
+    testaments,
+    meta_procedures,
+    opaque_payloads,
+    results_that_do_not_fit,
+    signs_of_life,
+    keeping,
+)
+
+
+async def main():
+    async with wamp.Client(URL, log=print) as a, wamp.Client(URL) as b:
+        for check in CHECKS:
+            try:
+                await asyncio.wait_for(check(a, b), 15)
+            except Exception as e:
+                print("failed %s: %s: %s" % (check.__name__, type(e).__name__, e))
+                raise
+            print("ok", check.__name__)
+            assert a.joins == b.joins == 1, (a.error, b.error)
+    print("all done")
+
+
+asyncio.run(main())
