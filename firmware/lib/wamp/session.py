@@ -168,11 +168,13 @@ class Protocol:
 
     def publish(self, handle, topic, args=None, kwargs=None, options=None):
         """PUBLISH; with a handle acknowledged (DONE or FAILED follows), with None not."""
-        options = options or {}
         if handle is not None:
-            options = dict(options)
+            options = dict(options or {})
             options["acknowledge"] = True
-        message = self._filled([_PUBLISH, 0, options, topic], 2, args, kwargs)
+        if options or kwargs or not args or type(args) is bytes:
+            message = self._filled([_PUBLISH, 0, options or {}, topic], 2, args, kwargs)
+        else:
+            message = [_PUBLISH, 0, {}, topic, args]  # the usual one, all at once
         return self._request(handle, None, message)
 
     def call(self, handle, procedure, args=None, kwargs=None, options=None):
