@@ -1,7 +1,7 @@
 """What the client has of WAMP's advanced profile, tried on a real router, on every interpreter.
 
-MICROWAMP_URL: the router. TEST_PREFIX: of the URIs. Prints `ok NAME` for each check and `all done`,
-or `failed NAME: ...` and ends with status 1.
+MICROWAMP_URL: the router. TEST_PREFIX: of the URIs. Prints `ok NAME` for each check and `all
+done`, or `failed NAME: ...` and ends with status 1.
 """
 
 import asyncio
@@ -300,7 +300,7 @@ async def main():
             try:
                 await asyncio.wait_for(check(a, b), 15)
             except Exception as e:
-                print("failed %s: %s: %s" % (check.__name__, type(e).__name__, e))
+                print(f"failed {check.__name__}: {type(e).__name__}: {e}")
                 raise
             print("ok", check.__name__)
             assert a.joins == b.joins == 1, (a.error, b.error)

@@ -2,6 +2,8 @@
 
 import time
 
+from .errors import ConfigurationError
+
 # errno: what it means, and what to do. The numbers are Linux's; MicroPython has them on all ports.
 _ERRNO = {
     2: "it does not exist",
@@ -49,3 +51,19 @@ def explain(error, secure=False):
                 break
         return text
     return getattr(error, "strerror", None) or text or "the connection ended"
+
+
+def bad_url(url):
+    """The error for a URL that leads nowhere."""
+    if type(url) is not str:
+        text = "the URL is %s, not a string" % type(url).__name__
+    elif url.startswith("rs://unix:"):
+        text = "URL %s: an absolute path must follow rs://unix:" % url
+    elif url.startswith("rs://") or url.startswith("rss://"):
+        text = "URL %s: host and port expected, as in rs://host:8080" % url
+    else:
+        text = (
+            "URL %s: this library speaks rs://host:port, rss://host:port, rs://unix:/path and "
+            "serial:" % url
+        )
+    return ConfigurationError(text)

@@ -124,7 +124,7 @@ class Client(Declarations):
         self._auth = () if auth is None else auth if isinstance(auth, (tuple, list)) else (auth,)
         self._max_length = max_length
         self._reconnect = reconnect
-        self._log = log or (lambda text: None)
+        self._log = log or str  # which does nothing with it
         if codec is None:
             from .cbor import decode, encode
 
@@ -210,9 +210,6 @@ class Client(Declarations):
                 refused = self.joins == joins
                 if refused:
                     self.failures += 1
-                self._log("%s: %s" % ("no session" if refused else "session ended", error))
-                if not self._reconnect or isinstance(error, ConfigurationError):
-                    return
                 if (ticks() - began) & 0x3FFFFFFF > _LASTED:
                     # A session that lasted, or an attempt that took its time (nobody on the other
                     # end of the line): the next one need not wait.
@@ -220,11 +217,18 @@ class Client(Declarations):
                 if refused and isinstance(error, (SessionAborted, AuthenticationError)):
                     backoff = max(backoff, _REFUSED)
                 # Jitter: a rack of boards must not come back all at once.
-                self._turn("waiting")
-                await sleep_ms(backoff // 2 + random32() % backoff)
+                pause = backoff // 2 + random32() % backoff
                 backoff = min(backoff * 2, _BACKOFF_MAX)
-                self._transport = make(self.url, **self._options)
-                self._turn("connecting")
+                try:
+                    self._log("%s: %s" % ("no session" if refused else "session ended", error))
+                    if not self._reconnect or isinstance(error, ConfigurationError):
+                        return
+                    self._turn("waiting")
+                    await sleep_ms(pause)
+                    self._transport = make(self.url, **self._options)
+                    self._turn("connecting")
+                except MemoryError:
+                    await sleep_ms(pause)
         finally:
             self._end()
 
@@ -273,16 +277,16 @@ class Client(Declarations):
             self.error = error
             self.session = None
             self._due.discard(self)
-            declarations = self._declarations
-            self._waiting = [w for w in self._waiting if w not in declarations]
             lost = TransportLost("the session ended: %s" % (error or "we left"))
             for handle in protocol.end():
                 handle.settle(None, lost)
             for run in self._tasks.values():
                 if run[5] is not None:
                     run[5].lose(lost)
-            for declaration in declarations:
+            for declaration in self._declarations:
                 self._due.discard(declaration)
+                if declaration in self._waiting:
+                    self._waiting.remove(declaration)
                 declaration.id = None
                 declaration.settled = declaration.error is not None
             try:

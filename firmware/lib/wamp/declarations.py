@@ -161,7 +161,9 @@ class Declarations:
         try:
             value = declaration.handler(*args, **kwargs) if kwargs else declaration.handler(*args)
         except Exception as e:
-            self._failed(declaration, request, e)
+            from ._failed import handler
+
+            handler(self, declaration, request, e)
             return
         if type(value) is not COROUTINE:
             if request is not None:
@@ -189,7 +191,9 @@ class Declarations:
         if run is None or (request is not None and session != self.session):
             return
         if error is not None:
-            self._failed(declaration, request, error)
+            from ._failed import handler
+
+            handler(self, declaration, request, error)
         elif request is not None:
             self._answer(declaration, request, value)
 
@@ -205,8 +209,3 @@ class Declarations:
             from ._failed import answer
 
             answer(self, declaration, request, e)
-
-    def _failed(self, declaration, request, error):
-        from ._failed import handler
-
-        handler(self, declaration, request, error)

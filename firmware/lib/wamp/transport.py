@@ -14,7 +14,6 @@ A transport is opened once and closed once; a client makes a new one for each co
 """
 
 from ._port import MICROPYTHON
-from .errors import ConfigurationError
 
 # A backlog above this stops `drain` from returning: what one frame of the default length takes.
 BACKLOG_HIGH = 8192
@@ -44,32 +43,27 @@ def make(url, **options):
     rs://host:port, rs://unix:/path, rss://host:port (options: ssl, an SSLContext), serial:PATH,
     serial:fd/N, serial:N (a UART of the board) with ?baud= and so on. Raises ConfigurationError.
     """
-    if type(url) is not str:
-        raise ConfigurationError("the URL is %s, not a string" % type(url).__name__)
-    if url.startswith("serial:"):
-        from .serial import SerialTransport
+    if type(url) is str:
+        if url.startswith("serial:"):
+            from .serial import SerialTransport
 
-        return SerialTransport(url, **options)
-    scheme, _, rest = url.partition("://")
-    if MICROPYTHON:
-        from ._mpstream import StreamTransport
-    else:
-        from ._streams import StreamTransport
-    if scheme == "rs" and rest.startswith("unix:/"):
-        return StreamTransport(url, path=rest[5:], **options)
-    host, _, port = rest.split("/")[0].rpartition(":")
-    if scheme not in ("rs", "rss") or rest.startswith("unix:"):
-        raise ConfigurationError(
-            "URL %s: known are rs://host:port, rss://host:port, rs://unix:/path, serial:" % url
-        )
-    for c in port:
-        if not "0" <= c <= "9":
-            port = ""
-    if not host or not port or not 0 < int(port) < 65536:
-        raise ConfigurationError("URL %s: host and port expected, as in rs://host:8080" % url)
-    if host.startswith("["):
-        host = host[1:-1]
-    return StreamTransport(url, host, int(port), secure=scheme == "rss", **options)
+            return SerialTransport(url, **options)
+        if MICROPYTHON:
+            from ._mpstream import StreamTransport
+        else:
+            from ._streams import StreamTransport
+        scheme, _, rest = url.partition("://")
+        if scheme == "rs" and rest.startswith("unix:/"):
+            return StreamTransport(url, path=rest[5:], **options)
+        host, _, port = rest.split("/")[0].rpartition(":")
+        if scheme in ("rs", "rss") and host and host != "unix" and port:
+            if "0" <= min(port) and max(port) <= "9" and 0 < int(port) < 65536:
+                if host.startswith("["):
+                    host = host[1:-1]
+                return StreamTransport(url, host, int(port), secure=scheme == "rss", **options)
+    from ._explain import bad_url
+
+    raise bad_url(url)
 
 
 if not MICROPYTHON:
