@@ -190,7 +190,7 @@ async def testaments(a, b):
     await second.confirmed()
     await second.revoke()
     await first.confirmed()
-    third._transport.close()  # without a word
+    third._transport.close()  # type: ignore[attr-defined]  # without a word
     await third.ended()
     await until(lambda: heard, "the testament")
     assert heard == [((1,), {"x": 2})], heard
@@ -214,6 +214,7 @@ async def meta_procedures(a, b):
     assert await meta.members(b, "subscription", s.id) == [a.session]
     third = wamp.Client(URL, reconnect=False)
     await third.join()
+    assert third.session is not None
     await meta.kill_session(a, third.session)
     await third.ended()
     assert third.error is not None
@@ -264,7 +265,7 @@ async def signs_of_life(a, b):
 
 
 async def keeping(a, b):
-    heard = []
+    heard: list[int] = []
     d = await a.subscribe(PREFIX + "kept", heard.append).confirmed()
     outbox = Outbox()
     third = wamp.Client(URL, outbox=outbox, log=print)
@@ -272,7 +273,7 @@ async def keeping(a, b):
     task = asyncio.create_task(third.publish(PREFIX + "kept", 2, acknowledge=True))
     await asyncio.sleep(0)
     async with third:
-        assert await task > 0
+        assert await task
         await until(lambda: heard == [1, 2], "what was published before the join")
     await d.remove()
 
