@@ -1,4 +1,4 @@
-"""Constants of the device library that repeat what stands in a table.
+"""Constants of the device library that repeat what stands in a table; declarations that do.
 
 On a board a name in a table costs memory in every module that uses it, a constant none: so the
 modules repeat numbers as `_NAME = const(number)`. Each is compared with the table here.
@@ -93,3 +93,27 @@ def test_flags_of_calls_are_those_of_the_session() -> None:
             flags = call_flags(able, {"receive_progress": receive, "progress": progress})
             wanted = (receive and found["WANTED"]) | (progress and found["OPEN"])
             assert flags == wanted, (receive, progress)
+
+
+def signatures(stub: Path) -> dict[str, str]:
+    """Every function of a stub, methods too: its arguments but the first, and what it returns."""
+    found = {}
+    for node in ast.walk(ast.parse(stub.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            del node.args.args[:1]
+            found[node.name] = ast.unparse(node.args) + " -> " + ast.unparse(node.returns or node)
+    return found
+
+
+def test_seldom_is_declared_as_in_the_session() -> None:
+    # stubtest cannot see these methods of Protocol, which are found when they are used.
+    seldom = signatures(WAMP / "seldom.pyi")
+    declared = signatures(WAMP / "session.pyi")
+    internal = {"heard", "revoked", "invoked", "failed"}
+    assert internal < set(seldom)
+    for name in set(seldom) - internal:
+        assert declared[name] == seldom[name], name
+    methods = {name for name in dir(session.Protocol) if not name.startswith("_")}
+    assert {name for name in declared if not name.startswith("_")} - methods == (
+        set(seldom) - internal | {"method", "hello", "welcome"}
+    )

@@ -1,5 +1,7 @@
 """The session's beginning: what HELLO says, logins, refusals, and what must not come first."""
 
+import sys
+
 from helpers import raises
 from wire import ROLES, SESSION, WELCOME, Login, Wire, joined, joining
 
@@ -82,6 +84,20 @@ def test_welcome():
     assert protocol.state == ESTABLISHED
     assert protocol.session == SESSION and protocol.details == WELCOME[2]
     assert wire.sent == []
+
+
+def test_a_board_lets_go_of_what_the_beginning_needed():
+    board = sys.implementation.name == "micropython"
+    for _ in range(2):
+        protocol, wire = joining()
+        assert "wamp.joining" in sys.modules
+        protocol.receive(WELCOME)
+        assert ("wamp.joining" in sys.modules) != board
+        assert protocol._joining is None
+        # The next session finds it again.
+        protocol.end()
+        protocol.join("devices")
+        assert protocol.receive(WELCOME)[0] == JOINED
 
 
 def test_welcome_roles():

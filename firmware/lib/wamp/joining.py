@@ -140,9 +140,13 @@ class Joining:
 
 
 def let_go():
-    """Free the memory of what only the beginning needs; the next session loads it anew."""
-    package = sys.modules.get("wamp")
-    for name in ("joining", "handshake"):
-        sys.modules.pop("wamp." + name, None)
-        if hasattr(package, name):
-            delattr(package, name)
+    """Free the memory of what only the beginning needs; the next session loads it anew.
+
+    A host keeps it: it has the room, and may join often.
+    """
+    if sys.implementation.name == "micropython":
+        package = sys.modules["wamp"]
+        for name in ("joining", "handshake"):
+            sys.modules.pop("wamp." + name, None)
+            if hasattr(package, name):
+                delattr(package, name)
