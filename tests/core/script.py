@@ -63,13 +63,14 @@ class Transport:
             assert octets[0] == 0x7F and len(octets) == 4, octets
             if self._router.handshake is not None:
                 self.push(self._router.handshake)
-            return
+            return 0
         # Messages as they are; PING and PONG as [-1, payload] and [-2, payload].
         for kind, payload in self._frames.receive(octets):
             if kind == 0:
                 self._router.hear(decode(payload))
             else:
                 self._router.hear([-kind, payload])
+        return self.waiting
 
     def push(self, octets):
         """What the client reads next."""

@@ -41,6 +41,13 @@ def closed(client):
     )
 
 
+def refused(raw, error):
+    """The error for a handshake that ended: ports of another kind have nothing else to say."""
+    if "reset" in str(error) or "closed" in str(error):
+        return raw.ended()
+    return error
+
+
 def late(client):
     """The error for a router that takes too long, by how far it had come."""
     if client.session is not None:

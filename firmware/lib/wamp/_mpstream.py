@@ -76,18 +76,19 @@ class StreamTransport:
         return b""
 
     def write(self, octets):
-        """Write what the socket takes now, keep the rest."""
+        """Write what the socket takes now, keep the rest; returns how much that is."""
         n = 0 if self._out or self._s is None else self._try(octets)
         if self._s is None or self._error is not None:
             self._raise(TransportLost, self._error or OSError(9))
         if n == len(octets):
-            return
+            return 0
         self._out += memoryview(octets)[n:]
         if len(self._out) > BACKLOG_MAX:
             self.close()
             raise TransportLost("%s: the router does not read" % self.url)
         if self._flusher is None:
             self._flusher = core.create_task(self._flush())
+        return len(self._out)
 
     def _try(self, octets):
         try:

@@ -12,9 +12,12 @@ if MICROPYTHON:
     from asyncio import core, sleep_ms
     from time import ticks_ms
 
-    def ticks():
-        """Milliseconds, modulo 2^30."""
-        return ticks_ms() & 0x3FFFFFFF
+    ticks = ticks_ms  # on 32 bits they are modulo 2^30
+    if getattr(sys, "maxsize", 0) >> 31:
+
+        def ticks():
+            """Milliseconds, modulo 2^30."""
+            return ticks_ms() & 0x3FFFFFFF
 
     def readable(stream):
         """Await until a stream can be read (or has ended)."""

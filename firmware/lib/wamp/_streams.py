@@ -63,9 +63,11 @@ class StreamTransport:
             self._writer.write(octets)
         except (OSError, RuntimeError) as e:
             raise self._lost(e)
-        if self.backlog() > BACKLOG_MAX:
+        backlog = self.backlog()
+        if backlog > BACKLOG_MAX:
             self.close()
             raise TransportLost("%s: the router does not read" % self.url)
+        return backlog
 
     def backlog(self):
         """Octets that wait to be written."""

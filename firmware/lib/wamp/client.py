@@ -52,10 +52,6 @@ _HANDSHAKE = const(0)
 _SESSION = const(1)
 _END = const(2)
 
-# Receive limit announced: crossbar's WELCOME alone is 850 octets, and a heap of 200 kB must be
-# able to hold a few messages at once.
-_MAX_LENGTH = 8192 if MICROPYTHON else 1 << 20
-
 _OPEN_MS = const(20000)  # TCP's own limit is minutes
 _JOIN_MS = 30000
 _ALIVE_MS = const(60000)
@@ -90,7 +86,7 @@ class Client(Declarations):
         realm="devices",
         auth=None,
         timeout_ms=10000,
-        max_length=_MAX_LENGTH,
+        max_length=8192 if MICROPYTHON else 1 << 20,
         reconnect=True,
         log=None,
         codec=None,
@@ -122,9 +118,10 @@ class Client(Declarations):
         # there is none. _silent: the reason, once the router is given up for its silence.
         self.error = self.session = self._task = self._silent = None
         self._auth = () if auth is None else auth if isinstance(auth, (tuple, list)) else (auth,)
-        self._max_length = max_length
-        self._reconnect = reconnect
-        self._log = log or str  # which does nothing with it
+        # crossbar's WELCOME alone is 850 octets, and a heap of 200 kB must hold some messages.
+        self.max_length = max_length
+        self.reconnect = reconnect
+        self._log = log or str  # nothing is done with the text
         if codec is None:
             from .cbor import decode, encode
 
@@ -221,7 +218,7 @@ class Client(Declarations):
                 backoff = min(backoff * 2, _BACKOFF_MAX)
                 try:
                     self._log("%s: %s" % ("no session" if refused else "session ended", error))
-                    if not self._reconnect or isinstance(error, ConfigurationError):
+                    if not self.reconnect or isinstance(error, ConfigurationError):
                         return
                     self._turn("waiting")
                     await sleep_ms(pause)
@@ -263,9 +260,12 @@ class Client(Declarations):
             if self.network is not None:
                 await self.network()
             await self._limited(transport.open(), _OPEN_MS)
-            self._raw = RawSocket(self._max_length)
+            self._raw = RawSocket(self.max_length)
             transport.write(self._raw.request())
             await self._limited(self._receive(_HANDSHAKE), self.timeout_ms)
+            # Bound once: finding a method takes as long as a short one runs.
+            self._write = transport.write
+            self._frame = self._raw.frames.frame
             self._turn("joining")
             protocol.join(self.realm, self._auth, "microwamp")
             await self._limited(self._receive(_SESSION), _JOIN_MS)
@@ -296,9 +296,9 @@ class Client(Declarations):
                 transport.close()
         return error
 
-    async def _limited(self, coroutine, ms):
+    async def _limited(self, steps, ms):
         try:
-            return await asyncio.wait_for(coroutine, ms / 1000)
+            return await asyncio.wait_for(steps, ms / 1000)
         except asyncio.TimeoutError:
             from ._line import late
 
@@ -313,12 +313,13 @@ class Client(Declarations):
         except StopIteration as e:
             return e.value
 
-    async def _receive(self, until):
+    async def _receive(self, state):
         """Take what comes until the handshake is done, the session there, or it all ends; raises
         why it ends."""
         protocol = self._protocol
         raw = self._raw
         read = self._transport.read
+        decode = self._decode
         receive = (raw.frames or raw).receive
         try:
             while True:
@@ -330,7 +331,7 @@ class Client(Declarations):
                 self.reads += 1
                 for kind, payload in receive(octets):
                     if kind == _MESSAGE:
-                        report = protocol.receive(self._decode(payload))
+                        report = protocol.receive(decode(payload))
                         if report is not None:
                             kind = report[0]
                             if kind == _HAPPENED:
@@ -345,7 +346,7 @@ class Client(Declarations):
                         from ._line import pong
 
                         await pong(self, payload)
-                if until != _END and (raw.frames if until == _HANDSHAKE else self.session):
+                if state != _END and (raw.frames if state == _HANDSHAKE else self.session):
                     return
         except RemoteProtocolError as e:
             protocol.violation(e)
@@ -354,13 +355,14 @@ class Client(Declarations):
             protocol.abandon()
             raise
         except TransportLost as e:
-            # Nothing but an end is what ports of another kind have to say to a handshake.
-            if raw.frames is None and ("reset" in str(e) or "closed" in str(e)):
-                raise raw.ended()
+            if raw.frames is None:
+                from ._line import refused
+
+                raise refused(raw, e)
             raise
 
     def _send(self, message):
-        self._transport.write(self._raw.frames.frame(self._encode(message)))
+        self._backlog = self._write(self._frame(self._encode(message)))
 
     # -- what happens
 
@@ -439,8 +441,8 @@ class Client(Declarations):
         Raises ApplicationError (the callee's or the router's), RequestTimeout, TransportLost (the
         session ended meanwhile: whether the call took effect is unknown), LocalProtocolError.
         """
-        how = timeout_ms, cancel_mode, on_progress
-        return self._ask(_CALL, procedure, args, kwargs, options, how)
+        request = timeout_ms, cancel_mode, on_progress
+        return self._ask(_CALL, procedure, args, kwargs, options, request)
 
     def publish(
         self, topic, *args, kwargs=None, acknowledge=False, timeout_ms=None, **options
@@ -457,7 +459,7 @@ class Client(Declarations):
             try:
                 check_uri(topic, "topic")
                 self._protocol.publish(None, topic, args, kwargs)
-                if self._transport.backlog() <= _BURST:
+                if not self._backlog or self._backlog <= _BURST:
                     return DONE
                 from ._line import ease
 
@@ -466,13 +468,13 @@ class Client(Declarations):
                 pass  # raised again where it is awaited
         return self._ask(_PUBLISH, topic, args, kwargs, options, (timeout_ms,), acknowledge)
 
-    async def _ask(self, code, uri, args, kwargs, options, how, answered=True):
+    async def _ask(self, code, uri, args, kwargs, options, request, acknowledge=True):
         check_uri(uri, "procedure" if code == _CALL else "topic")
         if options:
             check_options(code, options)
             if len(args) == 1 and ("ppt_scheme" in options or "enc_algo" in options):
                 args = args[0]  # an opaque payload
-        request = Request(self, uri, *how)
+        request = Request(self, uri, *request)
         try:
             if self.session is None or self._protocol.full():
                 from ._line import room
@@ -481,8 +483,8 @@ class Client(Declarations):
             if request.on_progress is not None:
                 options["receive_progress"] = True
             send = self._protocol.call if code == _CALL else self._protocol.publish
-            sent = send(request if answered else None, uri, args, kwargs, options)
-            if answered:
+            sent = send(request if acknowledge else None, uri, args, kwargs, options)
+            if acknowledge:
                 request.id = sent
                 return await request.outcome()
         finally:
@@ -490,25 +492,22 @@ class Client(Declarations):
 
     # -- deadlines
 
-    def _within(self, waiter, ms):
-        """Call waiter.expire() in so many milliseconds."""
-        waiter.at = (ticks() + ms) & 0x3FFFFFFF
-        self._due.add(waiter)
+    def _within(self, request, ms):
+        """Call request.expire() in so many milliseconds; the soonest sets the alarm."""
+        request.at = (ticks() + ms) & 0x3FFFFFFF
+        self._due.add(request)
         self._alarm.within(ms)
 
     def _expire(self):
-        """The alarm: settle what is overdue, and find out when to look again."""
+        """The alarm: settle what is overdue, and see when to look again."""
         now = ticks()
-        soonest = None
-        for waiter in list(self._due):
-            left = ((waiter.at - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+        for request in list(self._due):
+            left = ((request.at - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
             if left <= 0:
-                self._due.discard(waiter)
-                waiter.expire()
-            elif soonest is None or left < soonest:
-                soonest = left
-        if soonest is not None:
-            self._alarm.within(soonest)
+                self._due.discard(request)
+                request.expire()
+            else:
+                self._alarm.within(left)
 
     def expire(self):
         """Liveness: look whether something came since the last look."""

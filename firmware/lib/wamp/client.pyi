@@ -26,6 +26,8 @@ class Client(Declarations):
     url: str
     realm: str
     timeout_ms: int
+    max_length: int
+    reconnect: bool
     alive_ms: int
     state: str
     session: int | None

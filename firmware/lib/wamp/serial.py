@@ -218,7 +218,7 @@ class SerialTransport:
         return octets
 
     def write(self, octets):
-        """Send, or keep what the link has no room for."""
+        """Send, or keep what the link has no room for; returns the backlog then."""
         if self._ended or self._port is None:
             raise TransportLost("%s: %s" % (self.url, self._ended or "closed"))
         link = self._link
@@ -229,7 +229,7 @@ class SerialTransport:
             if frame is not None:
                 port.write(frame)
                 self._alarm.within(link.rto)
-                return
+                return 0
         n = 0 if self._backlog else link.send(octets)
         if n < len(octets):
             self._backlog.append(memoryview(octets)[n:] if n else octets)
@@ -240,6 +240,7 @@ class SerialTransport:
             if self._waiting > BACKLOG_HIGH:
                 self._room.clear()
         self._flush()
+        return self._waiting
 
     def backlog(self):
         """Octets that wait to be sent or acknowledged."""

@@ -4,7 +4,7 @@ A transport is opened once and closed once; a client makes a new one for each co
 
     await open()        raises TransportError or ConfigurationError, in one sentence
     await read()        the next octets; b"" when the other side ended; raises TransportLost
-    write(octets)       takes all or raises TransportLost; never blocks
+    write(octets)       takes all or raises TransportLost; never blocks; returns the backlog
     backlog()           octets that wait to be written
     await drain()       until the backlog is small again
     await finish()      until the backlog is gone, or cannot be; bounded
