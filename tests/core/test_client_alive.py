@@ -40,6 +40,18 @@ async def test_who_hears_something_does_not_ask():
         assert router.take(48) == [] and client.joins == 1
 
 
+async def test_what_trickles_in_is_no_sign_of_life():
+    router = Router()
+    router.on[48] = None
+    async with Scripted(router, alive_ms=60) as client:
+        router.push(b"\x00\x00\x10\x00")  # of 4096 octets
+        while client.joins == 1:
+            if not router.transports[0].closes:
+                router.transports[0].push(b"x")
+            await asyncio.sleep(0.005)
+        assert "silent" in str(client.error)
+
+
 async def test_ping_where_it_is_wanted():
     router = Router()
     router.on[-1] = lambda m: router.push(b"\x02\x00\x00\x09" + m[1])

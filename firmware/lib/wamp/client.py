@@ -108,7 +108,7 @@ class Client(Declarations):
         self.details = {}  # WELCOME.details of the last session
         self.joins = 0  # sessions so far
         self.failures = 0  # attempts that did not end in a session
-        self.reads = 0  # how often something came from the router
+        self.reads = 0  # whole frames from the router: what trickles in is no sign of life
         self.dropped = 0  # events dropped because too many handlers were under way
         self.ping = ping
         self.on_event = on_event
@@ -328,8 +328,8 @@ class Client(Declarations):
                     from ._line import closed
 
                     raise closed(self)
-                self.reads += 1
                 for kind, payload in receive(octets):
+                    self.reads += 1
                     if kind == _MESSAGE:
                         report = protocol.receive(decode(payload))
                         if report is not None:
