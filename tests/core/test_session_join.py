@@ -89,10 +89,14 @@ def test_welcome():
 def test_a_board_lets_go_of_what_the_beginning_needed():
     board = sys.implementation.name == "micropython"
     for _ in range(2):
+        closed = Protocol(None)
+        raises(LocalProtocolError, closed.unregister, "h", 1)
         protocol, wire = joining()
-        assert "wamp.joining" in sys.modules
+        for name in ("joining", "seldom", "words"):
+            assert "wamp." + name in sys.modules, name
         protocol.receive(WELCOME)
-        assert ("wamp.joining" in sys.modules) != board
+        for name in ("joining", "seldom", "words"):
+            assert ("wamp." + name in sys.modules) != board, name
         assert protocol._joining is None
         # The next session finds it again.
         protocol.end()

@@ -140,13 +140,16 @@ class Joining:
 
 
 def let_go():
-    """Free the memory of what only the beginning needs; the next session loads it anew.
+    """Free the memory of what only the beginning needs, and what the end of the session before
+    needed; it is loaded anew when it is needed again.
 
     A host keeps it: it has the room, and may join often.
     """
     if sys.implementation.name == "micropython":
         package = sys.modules["wamp"]
-        for name in ("joining", "handshake"):
+        for name in ("joining", "handshake", "seldom", "words"):
             sys.modules.pop("wamp." + name, None)
-            if hasattr(package, name):
+            try:
                 delattr(package, name)
+            except (AttributeError, KeyError):
+                pass  # it was not loaded; asking with hasattr would load it

@@ -140,6 +140,8 @@ def check_uri(uri, what, pattern=False):
 
 
 def __getattr__(name):
+    if name[0] == "_":
+        raise AttributeError(name)  # what the interpreter looks for in modules
     from . import tables
 
     found = globals()[name] = getattr(tables, name)

@@ -1,89 +1,63 @@
 """The options that requests take, and their check; loaded when a program uses the first."""
 
 from .errors import LocalProtocolError, say
-from .words import name, short
-
-_PASSTHRU = {
-    "ppt_scheme": str,
-    "ppt_serializer": str,
-    "ppt_cipher": str,
-    "ppt_keyid": str,
-    "enc_algo": str,
-    "enc_serializer": str,
-    "enc_key": str,
-}
 
 # Options that a user may pass, by the number of the message (PUBLISH, SUBSCRIBE, CALL, CANCEL,
-# REGISTER, YIELD), with the type the specification gives them (booleans are booleans: crossbar
-# resets the connection for `acknowledge: 1`).
-OPTIONS = {
-    16: {
-        "acknowledge": bool,
-        "exclude_me": bool,
-        "exclude": list,
-        "exclude_authid": list,
-        "exclude_authrole": list,
-        "eligible": list,
-        "eligible_authid": list,
-        "eligible_authrole": list,
-        "disclose_me": bool,
-        "retain": bool,
-    },
-    32: {"match": str, "get_retained": bool},
-    48: {"disclose_me": bool, "receive_progress": bool, "progress": bool, "timeout": int},
-    49: {"mode": str},
-    64: {
-        "match": str,
-        "invoke": str,
-        "concurrency": int,
-        "disclose_caller": bool,
-        "force_reregister": bool,
-        "forward_timeout": bool,
-    },
-    70: {"progress": bool},
+# REGISTER, YIELD). Behind each stands what it is: b boolean (crossbar resets the connection for
+# `acknowledge: 1`), n number from 1, i list of ids, s list of strings, t text that is not empty,
+# w one of WORDS. As text, because a board keeps every name of a dictionary for ever.
+NAMES = {
+    16: " acknowledge:b exclude_me:b exclude:i exclude_authid:s exclude_authrole:s eligible:i"
+    " eligible_authid:s eligible_authrole:s disclose_me:b retain:b",
+    32: " match:w get_retained:b",
+    48: " disclose_me:b receive_progress:b progress:b timeout:n",
+    49: " mode:w",
+    64: " match:w invoke:w concurrency:n disclose_caller:b force_reregister:b forward_timeout:b",
+    70: " progress:b",
 }
-for _code in (16, 48, 70):
-    OPTIONS[_code].update(_PASSTHRU)
+# Payload passthru: of PUBLISH, CALL, YIELD
+PASSTHRU = (
+    " ppt_scheme:t ppt_serializer:t ppt_cipher:t ppt_keyid:t enc_algo:t enc_serializer:t enc_key:t"
+)
 
-# Options that are one of a few words; crossbar resets the connection for any other.
+# crossbar resets the connection for any other.
 WORDS = {
-    "match": ("exact", "prefix", "wildcard"),
-    "invoke": ("single", "roundrobin", "random", "first", "last"),
-    "mode": ("skip", "kill", "killnowait"),
+    "match": "exact prefix wildcard",
+    "invoke": "single roundrobin random first last",
+    "mode": "skip kill killnowait",
 }
+
+
+def names_of(code):
+    """The options of a request, as text (see NAMES)."""
+    return NAMES[code] + PASSTHRU if code in (16, 48, 70) else NAMES[code]
 
 
 def check(code, options):
     """Check the options a user passed; as `messages.check_options`."""
-    known = OPTIONS[code]
+    known = names_of(code)
     for option in options:
         value = options[option]
-        if option not in known:
-            text = "unknown %s option %s; known: %s"
-            values = (name(code), option, ", ".join(sorted(known)))
-            raise LocalProtocolError(text % values)
-        needed = _needed(option, value, known[option])
-        if needed:
-            text = "%s option %s is %s, %s needed"
-            raise LocalProtocolError(text % (name(code), option, short(value), needed))
-
-
-def _needed(option, value, kind):
-    """What an option should be, for an error message; None when it is."""
-    if type(value) is not kind:
-        return kind.__name__
-    if option in WORDS and value not in WORDS[option]:
-        return "one of " + ", ".join(WORDS[option])
-    if kind is int and value < 1:
-        return "1 or more"
-    if option in _PASSTHRU and not value:
-        return "a word"
-    if kind is list:
-        item_kind = int if option in ("exclude", "eligible") else str
-        for item in value:
-            if type(item) is not item_kind:
-                return "a list of " + item_kind.__name__
-    return None
+        at = known.find(" %s:" % option)
+        if at < 0:
+            raise say(LocalProtocolError, "unknown", code, option, known)
+        kind = known[at + len(option) + 2]
+        t = type(value)
+        good = False
+        if kind == "b":
+            good = t is bool
+        elif kind == "n":
+            good = t is int and value > 0
+        elif kind == "t":
+            good = t is str and value != ""
+        elif kind == "w":
+            good = t is str and value in WORDS[option].split()
+        elif t is list:
+            item_type = int if kind == "i" else str
+            good = all([type(item) is item_type for item in value])
+        if not good:
+            words = WORDS[option] if kind == "w" else ""
+            raise say(LocalProtocolError, "option", code, option, value, kind, words)
 
 
 def call_flags(protocol, options):

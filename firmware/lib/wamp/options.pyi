@@ -2,8 +2,10 @@ from typing import Any
 
 from .session import Protocol
 
-OPTIONS: dict[int, dict[str, type]]
-WORDS: dict[str, tuple[str, ...]]
+NAMES: dict[int, str]
+PASSTHRU: str
+WORDS: dict[str, str]
 
+def names_of(code: int) -> str: ...
 def check(code: int, options: dict[str, Any]) -> None: ...
 def call_flags(protocol: Protocol, options: dict[str, Any]) -> int: ...

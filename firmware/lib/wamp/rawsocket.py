@@ -134,6 +134,8 @@ class RawSocket:
 
 
 def __getattr__(name):
+    if name[0] == "_":
+        raise AttributeError(name)  # what the interpreter looks for in modules
     from . import handshake
 
     found = globals()[name] = getattr(handshake, name)

@@ -372,6 +372,8 @@ def _payload(message, at, details):
 
 
 def __getattr__(name):
+    if name[0] == "_":
+        raise AttributeError(name)  # what the interpreter looks for in modules
     from . import tables
 
     found = globals()[name] = getattr(tables, name)

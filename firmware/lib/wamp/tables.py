@@ -7,7 +7,7 @@ tests/arch compares each with these names. `wamp.messages` and `wamp.session` ha
 from .joining import FEATURES as FEATURES
 from .joining import roles as roles
 from .messages import KINDS
-from .options import OPTIONS as OPTIONS
+from .options import NAMES, names_of
 from .words import ELEMENTS
 
 # code: (name, elements that must be there, (label, kind) of every element after the code).
@@ -17,6 +17,12 @@ for _code in KINDS:
     _kinds = [chr(kind) for kind in KINDS[_code][1:]]
     LAYOUT[_code] = (_name, KINDS[_code][0], tuple(zip(_labels, _kinds)))
     globals()[_name] = _code  # HELLO = 1 and so on
+
+# Options that a user may pass, by the number of the message, with their types.
+OPTIONS = {}
+_types = {"b": bool, "n": int, "i": list, "s": list, "t": str, "w": str}
+for _code in NAMES:
+    OPTIONS[_code] = {text[:-2]: _types[text[-1]] for text in names_of(_code).split()}
 
 # What `Protocol.receive` reports, as the first element of a tuple
 CHALLENGED = 1  # (CHALLENGED, authenticator, extra): answer with authenticate()

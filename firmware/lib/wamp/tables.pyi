@@ -2,7 +2,6 @@ from typing import Final
 
 from .joining import FEATURES as FEATURES
 from .joining import roles as roles
-from .options import OPTIONS as OPTIONS
 
 HELLO: Final = 1
 WELCOME: Final = 2
@@ -29,6 +28,7 @@ INVOCATION: Final = 68
 INTERRUPT: Final = 69
 YIELD: Final = 70
 
+OPTIONS: dict[int, dict[str, type]]
 LAYOUT: dict[int, tuple[str, int, tuple[tuple[str, str], ...]]]
 
 CHALLENGED: Final = 1

@@ -41,14 +41,27 @@ _KINDS = {
     "k": "a dictionary with string keys",
 }
 
+# What an option is, by its letter in `options`
+_OPTIONS = {
+    "b": "bool",
+    "n": "an int from 1",
+    "i": "a list of int",
+    "s": "a list of str",
+    "t": "a str that is not empty",
+    "w": "one of ",
+}
+
 # key: sentence. In place of %s comes the name of the message that has the number, of %r a foreign
-# value cut to a bounded length, of %a a string of our own.
+# value cut to a bounded length, of %a a string of our own, of %k the kind of an option, of %o
+# options as `options` has them.
 _SENTENCES = {
     "open": "join: a session is open already",
     "closed": "no session: %s cannot be sent",
     "full": "%d requests wait for an answer already",
     "gone": "no such %a: %r",
     "kwargs": "kwargs must be a dictionary with string keys, not %r",
+    "unknown": "unknown %s option %a; known:%o",
+    "option": "%s option %a is %r, needed: %k%a",
     "mode": "CANCEL option mode is %r, one of skip, kill, killnowait needed",
     "last": "call_on: the last part of call %d was sent already",
     "before": "%s before WELCOME",
@@ -89,8 +102,18 @@ def sentence(key, values):
     for value in values:
         at = text.index("%", at + 1)
         how = text[at + 1]
-        shown.append(name(value) if how == "s" else short(value) if how == "r" else value)
-    return text.replace("%r", "%s").replace("%a", "%s") % tuple(shown)
+        if how == "s":
+            value = name(value)
+        elif how == "r":
+            value = short(value)
+        elif how == "k":
+            value = _OPTIONS[value]
+        elif how == "o":
+            value = ",".join([" " + option[:-2] for option in sorted(value.split())])
+        shown.append(value)
+    for how in "rako":
+        text = text.replace("%" + how, "%s")
+    return text % tuple(shown)
 
 
 def short(value):
