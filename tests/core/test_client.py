@@ -442,3 +442,18 @@ async def test_publish_waits_for_a_full_line():
         assert transport.drains == 1
         await client.publish("com.t")
         assert transport.drains == 1
+
+
+async def test_publish_in_every_way():
+    router = Router()
+    async with Scripted(router) as client:
+        router.take()
+        client.publish("com.t", 1)  # what is sent at once needs nobody who waits
+        assert len(router.heard) == 1
+        for _ in range(2):
+            assert await client.publish("com.t", 2) is None
+            assert await asyncio.create_task(client.publish("com.t", 3)) is None
+            assert await asyncio.wait_for(client.publish("com.t", 4), 1) is None
+            both = client.publish("com.t", 5), client.publish("com.t", 6, retain=True)
+            assert list(await asyncio.gather(*both)) == [None, None]
+        assert [m[4][0] for m in router.take(16)] == [1] + [2, 3, 4, 5, 6] * 2

@@ -141,12 +141,15 @@ class Declarations:
     def _handle(self, declaration, report):
         """Run the handler for a report of the session: an event or an invocation."""
         kind, _, request, details, args, kwargs = report
-        if type(args) is bytes:
-            args = (args,)  # an opaque payload
         parts = None
-        if kind == _HAPPENED:
-            if declaration.details:
+        if kwargs is None:
+            args = (args,)  # an opaque payload
+        if declaration.details:
+            if kind == _HAPPENED:
                 details["publication"] = request
+            args = list(args)
+            args.append(details)
+        if kind == _HAPPENED:
             request = None
         elif details:
             for name in ("receive_progress", "progress", "timeout"):
@@ -155,9 +158,6 @@ class Declarations:
 
                     parts = prepare(self, declaration, request, details)
                     break
-        if declaration.details:
-            args = list(args)
-            args.append(details)
         try:
             value = declaration.handler(*args, **kwargs) if kwargs else declaration.handler(*args)
         except Exception as e:
@@ -165,7 +165,7 @@ class Declarations:
 
             handler(self, declaration, request, e)
             return
-        if type(value) is not COROUTINE:
+        if value is None or type(value) is not COROUTINE:
             if request is not None:
                 self._answer(declaration, request, value)
         elif request is None and len(self._tasks) >= _TASKS:
