@@ -248,7 +248,7 @@ async def test_login_that_takes_long_is_left():
     challenge(router)
     async with Scripted(router, join=False, auth=Login(steps=1 << 30)) as client:
         client.start()
-        await until(lambda: router.heard or client._auth[0].prepared > 20)
+        await until(lambda: router.heard or client.auth[0].prepared > 20)
         await client.leave()
         assert client.session is None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ._line import tell
+from ._line import ended, tell
 from .errors import Error, RequestTimeout, TransportLost
 from .requests import Request
 
@@ -24,8 +24,11 @@ def late(declaration, ms):
 
 
 async def _settled(declaration):
+    client = declaration._client
     while not declaration.settled:
-        await declaration._client._changed.wait()
+        if client.state == "ended":
+            raise client.error or ended(client)
+        await client._changed.wait()
 
 
 async def confirmed(declaration, timeout_ms):

@@ -28,7 +28,7 @@ if MICROPYTHON:
         yield core._io_queue.queue_write(stream)
 
     # A coroutine that is over: awaiting it costs nothing, and as often as one likes.
-    DONE = (lambda: (yield))()
+    DONE = readable(None)
     DONE.close()
     COROUTINE = type(DONE)  # of what a coroutine function returns
 

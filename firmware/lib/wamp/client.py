@@ -117,7 +117,9 @@ class Client(Declarations):
         # error: why the last session, or the last attempt, ended. session: its id, None while
         # there is none. _silent: the reason, once the router is given up for its silence.
         self.error = self.session = self._task = self._silent = None
-        self._auth = () if auth is None else auth if isinstance(auth, (tuple, list)) else (auth,)
+        if not isinstance(auth, (tuple, list)):
+            auth = () if auth is None else (auth,)
+        self.auth = auth
         # crossbar's WELCOME alone is 850 octets, and a heap of 200 kB must hold some messages.
         self.max_length = max_length
         self.reconnect = reconnect
@@ -239,10 +241,6 @@ class Client(Declarations):
         for waiter in list(self._due):
             waiter.settle(None, lost)
         self._due.clear()
-        for declaration in self._declarations:
-            if not declaration.settled:
-                declaration.error = lost
-                declaration.settled = True
         self._turn("ended")
 
     async def _session(self):
@@ -251,7 +249,7 @@ class Client(Declarations):
         protocol = self._protocol
         error = self._silent = self._raw = None
         try:
-            for a in self._auth:
+            for a in self.auth:
                 if a.needs_private_link and not transport.private:
                     from ._line import in_clear
 
@@ -267,7 +265,7 @@ class Client(Declarations):
             self._write = transport.write
             self._frame = self._raw.frames.frame
             self._turn("joining")
-            protocol.join(self.realm, self._auth, "microwamp")
+            protocol.join(self.realm, self.auth, "microwamp")
             await self._limited(self._receive(_SESSION), _JOIN_MS)
             await self._receive(_END)
         except Exception as e:

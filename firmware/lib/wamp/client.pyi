@@ -27,6 +27,7 @@ class Client(Declarations):
     realm: str
     timeout_ms: int
     max_length: int
+    auth: Sequence[_Authenticator]
     reconnect: bool
     alive_ms: int
     state: str
