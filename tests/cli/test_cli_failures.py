@@ -55,7 +55,7 @@ USAGE = [
     (["call", "com..x"], "empty component"),
     (["call", "com x"], "white space"),
     (["call", ""], "URI"),
-    (["publish", "com#x"], "white space or #"),
+    (["publish", "com#x"], "white space"),
     (["subscribe", "com..x"], "empty component"),
     (["subscribe", "com.x", "--match", "regex"], "--match"),
     (["subscribe", "com.x", "--count", "0"], "--count"),
