@@ -11,8 +11,11 @@ _WHERE = {
     "Result": "requests",
     "Anonymous": "auth",
     "Ticket": "auth",
-    "CRA": "auth",
-    "Cryptosign": "keys.cryptosign",  # from a key file; auth.Cryptosign is the one from octets
+    "CRA": "authcra",
+    "Scram": "logins.scram",
+    "CrossbarScram": "logins.crossbar_scram",
+    "TOTP": "logins.totp",
+    "Cryptosign": "keyfile.cryptosign",  # from a file; auth.Cryptosign is the one from octets
 }
 
 

@@ -115,6 +115,9 @@ class Joining:
             if self._challenges > _CHALLENGES_MAX:
                 raise say(RemoteProtocolError, "again", self._challenges)
             for a in self._auth:
+                if a.method != message[1] and getattr(a, "unproved", False):
+                    a.confirm({})  # raises: nothing is told to a router that may be another one
+            for a in self._auth:
                 if a.method == message[1]:
                     self._chosen = a
                     return (_CHALLENGED, a, message[2])
@@ -136,6 +139,9 @@ class Joining:
             for a in self._auth:
                 if a.method == method:
                     chosen = a
+            for a in self._auth:
+                if a is not chosen and getattr(a, "unproved", False):
+                    a.confirm(details)
             chosen.welcome(details)
 
 
