@@ -99,7 +99,7 @@ def test_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     assert microwamp("call", "com..x") == (
         2,
         "",
-        "microwamp call: procedure 'com..x' has an empty component\n",
+        "microwamp call: procedure 'com..x' is not a URI: it has an empty component\n",
     )
 
 
