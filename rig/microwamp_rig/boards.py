@@ -170,9 +170,7 @@ class UnixBoard:
                         raise BoardError(self._story(f"ended without a line like {pattern!r}"))
                     await self._news.wait()
         except TimeoutError:
-            raise BoardError(
-                self._story(f"no line like {pattern!r} in {timeout_s} s")
-            ) from None
+            raise BoardError(self._story(f"no line like {pattern!r} in {timeout_s} s")) from None
 
     async def close(self) -> None:
         """Ends everything and removes the port and `root`. Again is no error."""

@@ -327,9 +327,7 @@ def _config(ports: list[int], socket_path: Path, keys: Mapping[str, str]) -> dic
                     transport(tcp(ports[0]), anonymous),
                     transport(tcp(ports[1]), logins),
                     transport(tcp(ports[2], tls=tls), {**logins, **anonymous}),
-                    transport(
-                        {"type": "unix", "path": str(socket_path)}, {**logins, **anonymous}
-                    ),
+                    transport({"type": "unix", "path": str(socket_path)}, {**logins, **anonymous}),
                 ],
             }
         ],

@@ -36,7 +36,6 @@ EDGE = {
     "_streams": "streams of CPython",
     "_tls": "TLS contexts",
     "client": "asyncio, time-outs, reconnecting",
-    "handlers": "the client's tasks for handlers",
     "keyfile": "reads key files",
     "keys": "makes and writes key files",
     "logins": "logins that need randomness or a clock",

@@ -1,6 +1,6 @@
 """The core's table of messages, for the comparison with the host's: only this file knows it."""
 
-from wamp.messages import FEATURES, LAYOUT, OPTIONS, roles
+from wamp.tables import FEATURES, LAYOUT, OPTIONS, roles
 
 __all__ = [
     "FEATURES",

@@ -268,9 +268,7 @@ async def test_coroutine_handlers_run_side_by_side():
         # A handler may use the client while it is called.
         gate.set()
         await until(lambda: len(router.heard) == 20)
-        assert sorted([m[1:] for m in router.take(70)]) == [
-            [1000 + n, {}, [n]] for n in range(20)
-        ]
+        assert sorted([m[1:] for m in router.take(70)]) == [[1000 + n, {}, [n]] for n in range(20)]
 
 
 async def test_handler_that_calls():

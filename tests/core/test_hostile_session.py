@@ -157,7 +157,7 @@ class Anything:
     authid = None
 
     def prepare(self):
-        return ()
+        return iter(())
 
     def hello(self, details):
         pass

@@ -74,11 +74,14 @@ async def test_a_full_port_does_not_stop_the_interpreter():
 
 
 async def test_reset_keeps_port_and_files_and_loses_what_was_sent():
-    program = """
+    program = (
+        """
 import os
 print("boot", os.listdir())
 open("kept", "w").close()
-""" + ECHO
+"""
+        + ECHO
+    )
     async with UnixBoard(program) as board:
         port = board.port
         await board.expect(r"boot \[\]")

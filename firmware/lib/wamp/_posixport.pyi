@@ -1,8 +1,6 @@
 from collections.abc import Callable
 
-async def open_port(
-    path: str, options: dict[str, int]
-) -> DescriptorPort | ThreadPort: ...
+async def open_port(path: str, options: dict[str, int]) -> DescriptorPort | ThreadPort: ...
 
 class Port:
     on_console: Callable[[bytes], object] | None

@@ -429,7 +429,7 @@ class Client(Declarations):
         timeout_ms=None,
         on_progress=None,
         cancel_mode="killnowait",
-        **options
+        **options,
     ):
         """Call a procedure; awaited, returns None, the one result, or a Result.
 
@@ -442,9 +442,7 @@ class Client(Declarations):
         request = timeout_ms, cancel_mode, on_progress
         return self._ask(_CALL, procedure, args, kwargs, options, request)
 
-    def publish(
-        self, topic, *args, kwargs=None, acknowledge=False, timeout_ms=None, **options
-    ):
+    def publish(self, topic, *args, kwargs=None, acknowledge=False, timeout_ms=None, **options):
         """Publish an event; it is on its way at once where there is a session.
 
         Awaited with acknowledge=True, returns the publication's id once the router has it, and

@@ -215,18 +215,14 @@ class ProgressiveCall:
             if request.settled:
                 return False
             client._within(request, request.timeout_ms)
-            return client._protocol.call_on(
-                request.id, self._procedure, args, kwargs, options
-            )
+            return client._protocol.call_on(request.id, self._procedure, args, kwargs, options)
         self._request = request = _Open(client, self._procedure, *self._settings)
         options.update(self._options)
         if request.on_progress is not None:
             options["receive_progress"] = True
         try:
             await room(client, request)
-            request.id = client._protocol.call(
-                request, self._procedure, args, kwargs, options
-            )
+            request.id = client._protocol.call(request, self._procedure, args, kwargs, options)
         except BaseException:
             request.done()
             raise

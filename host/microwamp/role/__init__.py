@@ -38,7 +38,7 @@ DEFAULT_CLIENT_ROLES: dict[str, RoleFeatures]
 
 def __getattr__(name: str) -> Any:
     if name == "DEFAULT_CLIENT_ROLES":
-        from wamp.messages import roles
+        from wamp.tables import roles
 
         return {
             role: ROLE_NAME_TO_CLASS[role](**details.get("features", {}))
