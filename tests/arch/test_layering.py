@@ -28,6 +28,7 @@ EDGE = {
     "_failed": "the client's handlers and requests",
     "_line": "the client's connection, asyncio",
     "_mpconsole": "the console of a board as a serial port",
+    "_mpdescriptor": "descriptors and ttys of MicroPython's unix port",
     "_mpports": "serial ports of MicroPython's ports",
     "_mpsockets": "TLS and Unix sockets on MicroPython",
     "_mpstream": "TCP on MicroPython",

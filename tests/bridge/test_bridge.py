@@ -14,7 +14,7 @@ import pytest
 from plant import Plant, key, until
 
 import wamp
-from wamp import serial
+from wamp import linkcontrol, serial
 from wamp.errors import ApplicationError, TransportLost
 from wamp.transport import make
 
@@ -176,7 +176,7 @@ async def test_console_frames_are_shown_too():
     async with Plant() as plant:
         device: Any = plant.device()
         async with device:
-            device._transport._link.console(b"low battery\n")
+            linkcontrol.console(device._transport._link, b"low battery\n")
             await device.publish("com.example.x", acknowledge=True)
             await plant.log.expect("console", text="low battery")
 

@@ -236,7 +236,7 @@ async def test_a_device_that_floods_with_pings_is_ended():
         await device.open()
         device.write(b"\x7f\x13\x00\x00")
         await device.read()
-        device._link.set_window(0)  # type: ignore[attr-defined]
+        device._link._credit = 0  # type: ignore[attr-defined]
         ping = rawsocket.Frames(1 << 20).frame(bytes(4096), rawsocket.PING)
         for _ in range(60):
             device.write(ping)

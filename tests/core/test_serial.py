@@ -9,9 +9,8 @@ import wamp.serial
 from wamp import linkframe
 from wamp._port import ticks
 from wamp.errors import ConfigurationError, TransportError, TransportLost
-from wamp.link import CLOSED, OPENED
+from wamp.link import CLOSED, OPENED, STREAM
 from wamp.linkacceptor import Acceptor
-from wamp.linkstream import STREAM
 from wamp.serial import SerialTransport, parse
 
 

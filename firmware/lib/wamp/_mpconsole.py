@@ -10,14 +10,14 @@ import sys
 
 import micropython
 
-from ._mpports import Port
+from ._mpdescriptor import StreamPort
 
 _READ = 256
 _WRITE = 64  # a USB packet: what is free when poll says that something is
 _CTRL_C = 3
 
 
-class ConsolePort(Port):
+class ConsolePort(StreamPort):
     """sys.stdin and sys.stdout, binary, with Ctrl-C given back when it comes between frames."""
 
     def __init__(self):
@@ -41,7 +41,7 @@ class ConsolePort(Port):
             raise KeyboardInterrupt
         return await super().read()
 
-    def _readinto(self):
+    def more(self):
         n = 0
         buffer = self._buffer
         one = self._one
@@ -50,7 +50,7 @@ class ConsolePort(Port):
                 break
             buffer[n] = one[0]
             n += 1
-        return n or None
+        return buffer[:n]
 
     def _try(self, octets):
         n = 0

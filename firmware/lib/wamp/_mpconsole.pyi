@@ -1,4 +1,4 @@
-from ._mpports import Port
+from ._mpdescriptor import StreamPort
 
-class ConsolePort(Port):
+class ConsolePort(StreamPort):
     def __init__(self) -> None: ...

@@ -1,23 +1,17 @@
-"""Serial ports on MicroPython: a UART of the board, or a descriptor on the unix port. I/O edge.
+"""Serial ports on MicroPython: a UART; others in _mpdescriptor and _mpconsole. I/O edge.
 
 What a port is to the serial transport: `await read()` gives octets (possibly none; raises OSError
-when the line is gone), `more` what came meanwhile, `write` takes all and keeps what does not fit,
-`busy` says that it keeps some, `await drain()` waits for it, `await reopen()` tries once to get
-the line back and says whether it did, `wake()` makes `read` return, `console` takes text that came
-between frames.
+when the line is gone), `more` what came meanwhile, `write` takes all, keeps what does not fit and
+says whether it keeps some, as `busy` does, `await drain()` waits for it, `await reopen()` tries
+once to get the line back and says whether it did, `wake()` makes `read` return, `console` takes
+text that came between frames.
 """
 
-import sys
 from asyncio import core
-from errno import EAGAIN
 
-from ._port import readable, sleep_ms, ticks, writable
-from .errors import ConfigurationError
+from ._port import readable, sleep_ms, ticks
 
 _READ = 512
-
-# Descriptors that a parent process passed cannot be opened a second time: they are kept.
-_descriptors = {}
 
 
 async def open_port(path, options):
@@ -28,33 +22,47 @@ async def open_port(path, options):
         from ._mpconsole import ConsolePort
 
         return ConsolePort()
-    if path.startswith("fd/") and path[3:].isdigit():
-        fd = int(path[3:])
-        if fd not in _descriptors:
-            _descriptors[fd] = open(fd, "r+b")
-        return Port(_descriptors[fd])
-    if path.startswith("/"):
-        return Port(_open_tty(path))
-    raise ConfigurationError(
-        "serial:%s is not a port here: serial:N (a UART), serial:fd/N or serial:/dev/NAME" % path
-    )
+    from ._mpdescriptor import open_path
+
+    return open_path(path)
 
 
-def _open_tty(path):
-    f = open(path, "r+b")
-    try:
-        import termios
+class UartPort:
+    """A hardware UART: neither reads nor writes make the interpreter wait.
 
-        termios.setraw(f.fileno() if hasattr(f, "fileno") else f)
-    except (ImportError, TypeError, OSError):
-        return f  # whoever made the pty has set it up
-    return f
+    `UART.write` of more octets than its buffer has room for waits until the last one fits: 11 ms
+    for a whole frame at 921600 baud, 90 at 115200, a second at 9600. MicroPython does not tell how
+    much room there is, only (`txdone`) that everything has gone out. So octets count as waiting
+    until that is so, and no more are written than fit beside them. A short pause on the line after
+    each batch is the price: 1 ms in 22, measured. At slow rates a batch is what 40 ms take, so
+    that an acknowledgement does not wait behind a whole buffer.
 
+    Other ports derive from it and replace `more`, `write` and `drain`.
+    """
 
-class Port:
-    """Around a stream that is readable and writable without blocking."""
+    def __init__(self, number, options):
+        import sys
 
-    def __init__(self, s):
+        from machine import UART, Pin
+
+        if sys.platform == "esp32" and ("tx" not in options or "rx" not in options):
+            from .errors import ConfigurationError
+
+            raise ConfigurationError(
+                "serial:%d needs tx and rx on an ESP32: the default pins of UART1 are the flash's"
+                % number
+            )
+        pins = {name: Pin(options[name]) for name in ("tx", "rx") if name in options}
+        self._baud = baud = options["baud"]
+        txbuf = options.get("txbuf", 2048)
+        rxbuf = options.get("rxbuf", 4096)
+        uart = UART(number, baud, rxbuf=rxbuf, txbuf=txbuf, timeout=0, timeout_char=0, **pins)
+        self._batch = max(min(txbuf, baud // 250), 32)
+        self._sent = 0  # octets written since the buffer was known to be empty
+        self._since = 0  # when that was
+        self._start(uart)
+
+    def _start(self, s):
         self._s = s
         self._buffer = memoryview(bytearray(_READ))
         self._rest = b""
@@ -66,17 +74,17 @@ class Port:
             await readable(self._s)
         finally:
             self._reader = None
-        n = self._readinto()
-        if n == 0:
-            raise OSError(5)
-        return self._buffer[:n] if n else b""
-
-    def _readinto(self):
-        return self._s.readinto(self._buffer)
+        return self.more()
 
     def more(self):
         """What has come meanwhile, without waiting."""
-        return b""
+        s = self._s
+        n = s.any()
+        if not n:
+            return b""
+        octets = self._buffer[:n]
+        s.readinto(octets)
+        return octets
 
     def wake(self):
         task = self._reader
@@ -86,28 +94,33 @@ class Port:
             core._task_queue.push(task)
 
     def write(self, octets):
-        n = self._try(octets)
-        if n < len(octets):
+        s = self._s
+        sent = self._sent
+        if sent and s.txdone():
+            sent = 0
+        if not sent:
+            self._since = ticks()
+        room = self._batch - sent
+        n = len(octets)
+        if n > room:
+            n = s.write(memoryview(octets)[:room]) if room > 0 else 0
             self._rest = bytes(octets[n:])
-
-    def _try(self, octets):
-        try:
-            return self._s.write(octets) or 0
-        except OSError as e:
-            # What cannot be written now is lost like anything on a bad line: the link sends it
-            # again when the line is back.
-            return 0 if e.errno == EAGAIN else len(octets)
+        else:
+            s.write(octets)
+        self._sent = sent + n
+        return self._rest
 
     def busy(self):
-        return bool(self._rest)
+        return self._rest
 
     async def drain(self):
         while self._rest:
-            await writable(self._s)
-            n = self._try(self._rest)
-            self._rest = self._rest[n:]
-            if self._rest and not n:
-                await sleep_ms(5)
+            # Ten bits an octet.
+            ms = self._sent * 10000 // self._baud - ((ticks() - self._since) & 0x3FFFFFFF)
+            await sleep_ms(max(ms, 1))
+            rest = self._rest
+            self._rest = b""
+            self.write(rest)
 
     async def reopen(self):
         await sleep_ms(200)
@@ -121,77 +134,3 @@ class Port:
 
     def release(self):
         """Nobody will open this port again."""
-
-
-class UartPort(Port):
-    """A hardware UART: neither reads nor writes make the interpreter wait.
-
-    `UART.write` of more octets than its buffer has room for waits until the last one fits: 11 ms
-    for a whole frame at 921600 baud, 90 at 115200, a second at 9600. MicroPython does not tell how
-    much room there is, only (`txdone`) that everything has gone out. So octets count as waiting
-    until that is so, and no more are written than fit beside them. A short pause on the line after
-    each batch is the price: 1 ms in 22, measured. At slow rates a batch is what 40 ms take, so
-    that an acknowledgement does not wait behind a whole buffer.
-    """
-
-    def __init__(self, number, options):
-        from machine import UART, Pin
-
-        if sys.platform == "esp32" and ("tx" not in options or "rx" not in options):
-            raise ConfigurationError(
-                "serial:%d needs tx and rx on an ESP32: the default pins of UART1 are the flash's"
-                % number
-            )
-        pins = {}
-        for name in ("tx", "rx"):
-            if name in options:
-                pins[name] = Pin(options[name])
-        self._baud = options["baud"]
-        txbuf = options.get("txbuf", 2048)
-        self._uart = UART(
-            number,
-            self._baud,
-            rxbuf=options.get("rxbuf", 4096),
-            txbuf=txbuf,
-            timeout=0,
-            timeout_char=0,
-            **pins,
-        )
-        self._batch = max(min(txbuf, self._baud // 250), 32)
-        self._sent = 0  # octets written since the buffer was known to be empty
-        self._since = 0  # when that was
-        super().__init__(self._uart)
-
-    def _readinto(self):
-        n = self._uart.any()
-        if not n:
-            return None
-        return self._uart.readinto(self._buffer[:n] if n < _READ else self._buffer)
-
-    def more(self):
-        n = self._readinto()
-        return self._buffer[:n] if n else b""
-
-    def _try(self, octets):
-        uart = self._uart
-        if self._sent and uart.txdone():
-            self._sent = 0
-        if not self._sent:
-            self._since = ticks()
-        n = self._batch - self._sent
-        if n < len(octets):
-            if n <= 0:
-                return 0
-            octets = memoryview(octets)[:n]
-        n = uart.write(octets) or 0
-        self._sent += n
-        return n
-
-    async def drain(self):
-        while self._rest:
-            # Ten bits an octet.
-            ms = self._sent * 10000 // self._baud - ((ticks() - self._since) & 0x3FFFFFFF)
-            await sleep_ms(max(ms, 1))
-            n = self._try(self._rest)
-            if n:
-                self._rest = self._rest[n:]

@@ -102,17 +102,19 @@ class DescriptorPort(Port):
                 return b""
 
     def write(self, octets):
-        """Write what the line takes, keep the rest; what a broken line loses, the link repeats."""
+        """Write what the line takes, keep the rest, and say whether there is one; what a broken
+        line loses, the link repeats."""
         if self._fd < 0 or len(self._rest) > _REST_MAX:
-            return
+            return False
         if not self._rest:
             n = self._try(octets)
             if n == len(octets):
-                return
+                return False
             octets = octets[n:]
             self._loop.add_writer(self._fd, self._writable)
             self._drained.clear()
         self._rest += bytes(octets)
+        return True
 
     def _try(self, octets):
         try:
@@ -274,6 +276,7 @@ class ThreadPort(Port):
                 self._rest += bytes(octets)
             self._drained.clear()
             self._wanted.set()
+        return self.busy()
 
     async def drain(self):
         """Until nothing waits."""

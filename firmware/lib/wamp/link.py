@@ -3,125 +3,304 @@
 Pure: octets in, events and frames out. `Link` is the initiator's end (the device); the acceptor's
 (the bridge) is `linkacceptor.Acceptor`, the same with the other half of the handshake. The owner
 passes octets and the time to `receive`, calls `tick` when `timeout` says so, and writes what
-`output` gives until it gives None.
+`output` gives until it gives None. What happens seldom stands in `linkcontrol`.
 
 Time is a count of milliseconds that may wrap at any multiple of 2^30.
 """
 
 from binascii import crc32
-from struct import pack, unpack_from
+from struct import pack_into
 
 from .errors import LocalProtocolError
-from .linkframe import (
-    BY_PEER,
-    LOST,
-    NO_CONNECTION,
-    PAYLOAD_MAX,
-    SYNC,
-    T_ACCEPT,
-    T_ANNOUNCE,
-    T_CLOSE,
-    T_CONSOLE,
-    T_OPEN,
-    T_REFUSE,
-    T_RESET,
-    VERSION_1,
-    const,
-    frame,
-    reason,
-)
-from .linkstream import (
-    IS_CLOSED,
-    IS_OPEN,
-    IS_OPENING,
-    RTO_FIRST,
-    RTO_MAX,
-    STREAM,
-    Stream,
-    diff,
-)
+
+try:
+    from micropython import const
+except ImportError:  # CPython
+    const = int
 
 len = len  # a builtin found in the module costs MicroPython 3 us less than one that is not
 bytes = bytes
 
-# Events, besides (STREAM, octets)
+# Events
+STREAM = 0  # (STREAM, octets)
 OPENED = 1  # (OPENED, UTC in seconds or 0) at the initiator, (OPENED, name) at the acceptor
 CLOSED = 2  # (CLOSED, (code, text))
 CONSOLE = 3  # (CONSOLE, octets)
 
 # As in linkframe; a constant of the same module costs MicroPython nothing to look up.
-_T_ACK = const(1)
-_T_PROBE = const(2)
-_T_CLOSE = const(3)
-_T_FREE = const(8)  # from here on: no connection, empty seed
+_DATA = const(0)
+_ACK = const(1)
+_PROBE = const(2)
+_CLOSE = const(3)
+_FREE = const(8)  # from here on: no connection, empty seed
+_RESIDUE = const(0x2144DF1C)  # CRC-32 of whatever ends with its own CRC-32, lowest octet first
 
-_KEEPALIVE = 2500
-_PROBE_EVERY = 1000
-_BODY = 1000
-_ANSWER_EVERY = 500
+# States, as in linkcontrol
+_CLOSED = const(0)
+_OPENING = const(1)
+_OPEN = const(2)
+
+_RTO_MIN = const(40)  # an acknowledgement may wait for 20 ms, a garbage collection takes 27
+_RTO_MAX = const(1000)
+_RTO_FIRST = const(250)
+_KEEPALIVE = const(2500)
+_BODY = const(250)  # silence in mid-frame
+_CLEAN = const(75000)  # octets without a loss from which on a line counts as clean
+_FIRST = const(18750)  # as if so many had been seen: fragments of 512 octets to begin with
+_LOSSY = const(2048)  # so many after a loss, the end of what is sent is asked for at once
+_PARTS = const(64)  # frames under way at most
+_AHEAD = const(4096)  # octets under way at most: what is lost is cut into up to 128 parts
 
 
-class Link(Stream):
-    """One end of the link.
+def diff(a, b):
+    """a - b in milliseconds, right across a wrap of the clock as long as it is under 6 days."""
+    return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
 
-    window: octets that may be under way towards us, 256 to 16,384 (our line's buffer must hold
-    them). send_buffer: octets that `send` takes before the peer has acknowledged them. Both are
-    allocated once, as the next higher power of two. fragment: longest payload we accept, 64 to
-    1,024. lost_ms: silence after which the connection is given up, 100 to 25,500. name: software
-    of the device, for the bridge's log.
+
+class Link:
+    """One end of the link; opens a connection with `open`, one after the other.
+
+    window: octets we let the peer have under way; the buffers are allocated once, as the next
+    higher power of two. fragment: longest payload we accept, 64 to 1,024. lost_ms: silence after
+    which the connection is given up, 100 to 25,500. send_buffer: octets that `send` takes and
+    keeps until the peer has them. name: software of the device, for the bridge's log.
+
+    is_open: whether a connection is up (possibly silent for up to lost_ms). fill: octets of a
+    frame that has not come whole. rto: milliseconds after which `tick` is due at the latest when
+    `put` was used. The counters are for diagnosis.
     """
 
-    def __init__(
-        self, window=4096, fragment=PAYLOAD_MAX, lost_ms=10000, send_buffer=4096, name=""
-    ):
-        if not 64 <= fragment <= PAYLOAD_MAX or not 256 <= window <= 16384:
+    def __init__(self, window=4096, fragment=1024, lost_ms=10000, send_buffer=4096, name=""):
+        if not (64 <= fragment <= 1024 and 256 <= window <= 16384):
             raise LocalProtocolError("link: fragment is 64 to 1024, window 256 to 16384 octets")
-        if not 256 <= send_buffer <= 16384 or not 100 <= lost_ms <= 25500:
-            raise LocalProtocolError("link: send_buffer is 256 to 16384, lost_ms 100 to 25500")
-        super().__init__(window, fragment, send_buffer)
+        if not (256 <= send_buffer and 100 <= lost_ms <= 25500):
+            raise LocalProtocolError("link: send_buffer is at least 256, lost_ms 100 to 25500")
+        size = 256
+        while size < window:
+            size *= 2
+        # MicroPython moves all that lies behind a slice that is assigned to. So octets are copied
+        # with `view[a:b][:] = octets`, where nothing lies behind.
+        self._view = memoryview(bytearray(fragment + 526))  # input that is incomplete
+        self._hold = memoryview(bytearray(size))  # octets received beyond a gap
+        self._out = bytearray(1038)
+        self._out[0] = 0xF8
+        self._out[1] = 0xC1
+        self._out_view = memoryview(self._out)
+        self._fragment = fragment
+        self._buffer = send_buffer
         self._lost_ms = self._lost_own = lost_ms
         self._name = name
-        self._fill = 0  # octets in _in
-        self._since = None  # when an incomplete frame began to be waited for
+        self._credit = min(window, 16320) >> 6
+        self.fill = 0  # octets in _view
+        self._since = 0  # when the last of them came
         self._damaged = False  # the octets that follow are no text
         self._control = []  # frames that go out before the stream's
-        self._epoch = 0
-        self._answered = None
-        self._open_at = None
-        self._open_wait = 0
+        self._answered = None  # when a stray frame was last answered
+        self._rx_seed = self._tx_seed = None
+        self._peer_fragment = fragment
+        self.received = self.sent = self.damaged = self.resent = self.timeouts = 0
+        self._reset(_CLOSED, 0)
 
-    # -- what the owner asks for
+    def _reset(self, state, now):
+        """A stream that begins. All positions are octets from its beginning on."""
+        self._become(state)
+        self._una = 0  # what the peer has
+        self._nxt = 0  # what was sent once
+        self._end = 0  # what there is to be sent
+        self._limit = 0  # what the peer lets us send
+        self._queue = []  # octets from _nxt to _end
+        self._flight = []  # [start, end, order, octets]; order -1: to be sent again
+        self._order = 0  # of the frame that is sent next
+        self._asked = 0  # the order of what was sent before the last PROBE
+        self._close_at = -1  # the position of our CLOSE
+        self._timed = 0  # the position at whose acknowledgement the time is taken; 0 for none
+        self._timed_at = 0
+        self.rto = _RTO_FIRST
+        self._probe = False
+        self._owe = 0  # 1: an acknowledgement by whatever is sent next, 2: an ACK
+        self._echo = 0xFFFF  # seq of the last PROBE
+        self._next_in = 0
+        self._beyond = []  # (start, end) of octets held beyond a gap
+        self._silent = 0  # frames taken beyond a gap and not acknowledged yet
+        self._good = self._gap = _FIRST  # octets acknowledged since a loss, and between two
+        self._cut = min(512, self._peer_fragment)  # the length of fragments
+        self._heard = now
+        self._at = (now + _KEEPALIVE) & 0x3FFFFFFF  # when to PROBE, or to send OPEN again
+
+    def _become(self, state):
+        # An attribute and no property: one property in a class makes MicroPython search the class
+        # at every assignment to an attribute, ten times the cost of the assignment.
+        self._state = state
+        self.is_open = state == _OPEN
+        self._odd = state != _OPEN  # `put` has to leave it to `output`
+
+    # -- what the owner asks for: see linkcontrol
 
     def open(self, epoch, now):
         """Begin a connection. epoch: a fresh random number, 1 to 2^32 - 1."""
-        self._become(IS_OPENING)
-        self._epoch = epoch
-        self._tx_seed = self._rx_seed = None
-        self._open_wait = 250
-        self._control = []
-        self._send_open(now)
+        from .linkcontrol import begin
 
-    def console(self, text):
-        """Queue console text (octets, at most 1,024) outside the stream; it may get lost."""
-        if self._state == IS_OPEN and len(self._control) < 8:
-            text = bytes(text[: self._peer_fragment])
-            self._control.append(self._rare(T_CONSOLE, text))
+        begin(self, epoch, now)
 
-    def close(self, code=BY_PEER, text=""):
-        """End the connection after what was sent; CLOSED follows when the peer knows."""
-        if self._state == IS_OPEN:
-            if self._close is None:
-                self._close = bytes((code,)) + text.encode()[:120]
-                self._close_at = self._end
-                self._end += 1
-        else:
-            self._become(IS_CLOSED)
+    def close(self, code=0, text="", at_once=False):
+        """End the connection after what was sent; CLOSED follows when the peer knows.
 
-    def reset(self, code=BY_PEER, text=""):
-        """End the connection now; one RESET is left for `output`, no event follows."""
-        if self._state == IS_OPEN:
-            self._control = [self._rare(T_RESET, bytes((code,)) + text.encode()[:120])]
-        self._become(IS_CLOSED)
+        at_once: instead, one RESET is left for `output`, and no event follows.
+        """
+        from .linkcontrol import close
+
+        close(self, code, text, at_once)
+
+    def resume(self, now):
+        """The line is back: `tick` is due at once."""
+        self._at = now & 0x3FFFFFFF
+
+    # -- the stream, outwards
+
+    def send(self, data):
+        """Queue octets of the stream, which must not change any more; returns how many were
+        taken: all, as far as `send_buffer` allows. They go out with the next calls of `output`."""
+        n = 0
+        if self._state == _OPEN and self._close_at < 0:
+            n = min(len(data), self._buffer - self._end + self._una)
+        if n:
+            self._queue.append(memoryview(data)[:n])
+            self._end += n
+        return n
+
+    def put(self, data, now):
+        """`send` and `output` in one step, for the usual case: one piece that fits a frame, and
+        nothing else to send. Returns the frame, or None (and has done nothing) in other cases."""
+        n = len(data)
+        start = self._end
+        stop = start + n
+        flight = self._flight
+        if (
+            self._odd
+            or n > self._cut
+            or stop > self._limit
+            or start != self._nxt
+            or len(flight) >= _PARTS
+        ):
+            return None
+        if not flight:
+            self._at = (now + self.rto) & 0x3FFFFFFF
+            self._timed = stop
+            self._timed_at = now
+        flight.append([start, stop, self._order, data])
+        self._order += 1
+        self._end = self._nxt = stop
+        self._owe = 0
+        self.sent += 1
+        out = self._out
+        ack = self._next_in
+        out[2] = n >> 8
+        out[3] = n & 255
+        out[4] = (n * 11859 >> 11 & 255) ^ 0x5A
+        out[5] = start >> 8 & 255
+        out[6] = start & 255
+        out[7] = ack >> 8 & 255
+        out[8] = ack & 255
+        out[9] = self._credit
+        view = self._out_view
+        n += 10
+        view[10:n][:] = data
+        pack_into("<I", out, n, crc32(view[2:n], self._tx_seed))
+        return view[: n + 4]
+
+    def pending(self):
+        """Octets taken by `send` that the peer has not acknowledged."""
+        return self._end - self._una
+
+    def output(self, now):
+        """The next frame to write, as octets or a view that the next call overwrites; or None."""
+        if self._control:
+            self.sent += 1
+            return self._control.pop(0)
+        if self._state == _OPEN and self._owe < 2:
+            flight = self._flight
+            if self._odd:
+                for part in flight:
+                    if part[2] < 0:
+                        from .linkloss import cut
+
+                        cut(self, part)
+                        return self._emit(part, now)
+            nxt = self._nxt
+            if nxt < self._end and nxt < self._limit and len(flight) < _PARTS:
+                if nxt == self._close_at:
+                    octets = self._closing
+                    self._nxt = nxt + 1
+                else:
+                    octets = self._next(min(self._cut, self._limit - nxt))
+                    self._nxt = nxt + len(octets)
+                part = [nxt, self._nxt, 0, octets]
+                flight.append(part)
+                return self._emit(part, now)
+            if flight:
+                if self._good < _LOSSY and self._asked < self._order:
+                    self._probe = True
+            elif nxt < self._end and diff(self._at, now) > _RTO_MAX:
+                # No credit: ask for it when none comes by itself.
+                self._at = (now + _RTO_MAX) & 0x3FFFFFFF
+            if self._probe:
+                self._probe = False
+                self._odd = True
+                self._asked = self._order = self._order + 1
+                return self._seal(_PROBE, self._order, 0)
+            if self._odd:
+                lossy = self._good < _LOSSY or (flight and self._asked == self._order)
+                self._odd = bool(lossy or self._beyond or self._close_at >= 0)
+        if self._owe and self._tx_seed is not None:
+            self._owe = self._silent = n = 0
+            if self._beyond:
+                from .linkloss import pairs
+
+                n = pairs(self)
+            return self._seal(_ACK, self._echo, n)
+        return None
+
+    def _next(self, room):
+        """Octets of the queue for one frame, at most `room`; small pieces share it."""
+        queue = self._queue
+        octets = bytearray()
+        while queue and room:
+            piece = queue[0][:room]
+            octets += piece
+            room -= len(piece)
+            if len(piece) < len(queue[0]):
+                queue[0] = queue[0][len(piece) :]
+            else:
+                queue.pop(0)
+        return octets
+
+    def _emit(self, part, now):
+        """The frame of a part of the flight."""
+        octets = part[3]
+        n = len(octets)
+        part[2] = self._order
+        self._order += 1
+        if not self._timed:
+            self._timed = part[1]
+            self._timed_at = now
+        if len(self._flight) == 1:
+            self._at = (now + self.rto) & 0x3FFFFFFF
+        self._owe = 0
+        self._out_view[10 : 10 + n][:] = octets
+        return self._seal(_CLOSE if part[0] == self._close_at else _DATA, part[0], n)
+
+    def _seal(self, kind, seq, n):
+        """Complete the frame whose n octets of payload stand in _out; returns a view of it."""
+        w = kind << 11 | n
+        out = self._out
+        check = (w * 11859 >> 11 & 255) ^ 0x5A
+        ack = self._next_in & 0xFFFF
+        pack_into(">HBHHB", out, 2, w, check, seq & 0xFFFF, ack, self._credit)
+        self.sent += 1
+        n += 10
+        view = self._out_view
+        pack_into("<I", out, n, crc32(view[2:n], self._tx_seed))
+        return view[: n + 4]
 
     # -- input
 
@@ -130,295 +309,166 @@ class Link(Stream):
         found = []
         at = 0
         n = len(data)
+        view = self._view
         while at < n:
-            if not self._fill:
+            fill = self.fill
+            if fill:
+                # The rest of a frame, and whatever follows it as far as there is room.
+                part = min(n - at, len(view) - fill)
+                view[fill : fill + part][:] = data[at : at + part]
+                self.fill = fill + part
+                at += part
+                self._look(0, now, found)
+            else:
                 # Whole frames are taken where they lie.
-                view = memoryview(data)
-                at = self._parse(view, at, n, now, found)
-                rest = n - at
-                if rest:
-                    self._view[:rest][:] = view[at:]
-                    self._fill = rest
-                return found
-            # The rest of a frame, and whatever follows it as far as there is room.
-            fill = self._fill
-            part = min(n - at, len(self._view) - fill)
-            self._view[fill : fill + part][:] = memoryview(data)[at : at + part]
-            self._fill = fill + part
-            at += part
-            self._again_from_start(now, found)
+                at = self._parse(data, at, n, now, found)
+                if at < n:
+                    self.fill = n - at
+                    view[: n - at][:] = data[at:]
+                    at = n
+        self._since = now
         return found
 
-    def _again_from_start(self, now, found):
-        """Look at the octets that were kept."""
-        end = self._fill
-        i = self._parse(self._view, 0, end, now, found)
+    def _look(self, i, now, found):
+        """Take the frames among the octets that were kept, from octet i on."""
+        end = self.fill
+        i = self._parse(self._view, i, end, now, found)
+        self.fill = end - i
         if i:
-            # Forward and octet by octet in effect: the two may overlap.
-            self._view[: end - i][:] = bytes(self._view[i:end])
-            self._fill = end - i
+            self._view[: end - i][:] = bytes(self._view[i:end])  # the two may overlap
 
     def _parse(self, view, i, end, now, found):
         """Take the frames in view[i:end]; returns where the first incomplete one begins."""
         while i < end:
             if view[i] != 0xF8 or (i + 1 < end and view[i + 1] != 0xC1):
-                i = self._skip_text(view, i, end, found)
-                if i + 1 >= end:
-                    return i
+                from .linkcontrol import noise
+
+                i = noise(self, view, i, end, found)
                 continue
-            if end - i < 10:
-                return i
+            if end - i < 14:
+                break
             w = view[i + 2] << 8 | view[i + 3]
             n = w & 2047
-            if (w * 11859 >> 11 & 255) ^ 0x5A != view[i + 4] or n > self._fragment:
-                self.damaged += 1
-                self._damaged = True
-                i += 2
-                continue
-            j = i + 10 + n
-            if j + 4 > end:
-                if self._since is None:
-                    self._since = now
-                elif diff(now, self._since) > _BODY:
-                    self._since = None
-                    self._damage(now)
-                    i += 2
-                    continue
-                return i
-            self._since = None
-            seed = self._rx_seed if w < _T_FREE << 11 else 0
-            if seed is None or crc32(view[i + 2 : j], seed) != unpack_from(">I", view, j)[0]:
-                self._damage(now)
+            j = i + 14 + n
+            sound = (w * 11859 >> 11 & 255) ^ 0x5A == view[i + 4] and n <= self._fragment
+            if sound:
+                if j > end:
+                    break
+                seed = self._rx_seed if w < _FREE << 11 else 0
+            if not sound or seed is None or crc32(view[i + 2 : j], seed) != _RESIDUE:
+                from .linkcontrol import damage
+
+                damage(self, sound, now)
                 i += 2
                 continue
             self._damaged = False
             self.received += 1
             seq = view[i + 5] << 8 | view[i + 6]
-            credit = view[i + 9]
-            if w >= _T_FREE << 11:
-                self._connect_frame(w >> 11, credit, bytes(view[i + 10 : j]), now, found)
-            elif self._state != IS_OPEN:
-                self._answer_closed(w >> 11, seq, n, now)
-            else:
+            if self._state == _OPEN and w < _FREE << 11:
                 self._heard = now
-                self._verified = True
-                self._probe_at = None
                 # Acknowledgement first: it may make room for what the events cause to be sent.
                 una = self._una
                 got = una + (((view[i + 7] << 8 | view[i + 8]) - una) & 0xFFFF)
                 if got <= self._nxt:
-                    if got + (credit << 6) > self._limit:
-                        self._limit = got + (credit << 6)
-                    if got != una or self._flight:
-                        pairs = view[i + 10 : j] if _T_ACK << 11 <= w < _T_CLOSE << 11 else b""
-                        self._acknowledge(got, pairs, now)
-                        if self._close is not None and got > self._close_at:
-                            self._ended(reason(self._close), found)
-                            i = j + 4
-                            continue
-                if w < _T_ACK << 11:
+                    limit = got + min(view[i + 9] << 6, _AHEAD)
+                    if limit > self._limit:
+                        self._limit = limit
+                    if got > una:
+                        self._acknowledge(got, now)
+                    flight = self._flight
+                    if flight:
+                        ack = _ACK << 11 <= w < _CLOSE << 11
+                        if self._odd or (ack and n):
+                            from .linkloss import settle
+
+                            settle(self, got, seq, view[i + 10 : j - 4] if ack else None)
+                        else:
+                            while flight and flight[0][1] <= got:
+                                flight.pop(0)
+                        if -1 < self._close_at < got:
+                            w = _CLOSE << 11  # ours has arrived: that is all there is to say
+                if not self._flight:
+                    self._at = (now + _KEEPALIVE) & 0x3FFFFFFF
+                if w < _ACK << 11:
                     if seq == self._next_in & 0xFFFF and not self._beyond:
-                        # The usual case, without a call.
-                        self._owe = True
+                        self._owe = self._owe or 1
                         self._next_in += n
-                        found.append((STREAM, bytes(view[i + 10 : j])))
+                        found.append((STREAM, bytes(view[i + 10 : j - 4])))
                     else:
-                        self._take(seq, view[i + 10 : j], found)
-                elif w >= _T_PROBE << 11:
-                    self._accept_rare(w >> 11, seq, bytes(view[i + 10 : j]), found)
-            i = j + 4
+                        from .linkloss import take
+
+                        take(self, seq, view[i + 10 : j - 4], found)
+                elif _PROBE << 11 <= w < _CLOSE << 11:
+                    self._echo = seq
+                    self._owe = 2
+                    self._odd = True
+            if w >= _CLOSE << 11 or self._state != _OPEN:
+                from .linkcontrol import other
+
+                other(self, w >> 11, seq, view[i + 9], bytes(view[i + 10 : j - 4]), now, found)
+            i = j
         return i
 
-    def _skip_text(self, view, i, end, found):
-        """Pass over octets that begin no frame; returns where the next frame may begin."""
-        text = bytes(view[i:end])
-        j = text.find(SYNC)
-        if j < 0:
-            # An F8 at the very end may be half a sync.
-            j = len(text) - 1 if text[-1] == 0xF8 and len(text) > 1 else len(text)
-        i += j
-        text = text[:j]
-        if self._damaged:
-            # The rest of a damaged frame is no text, but a traceback may follow: a board that was
-            # reset in mid-frame prints one. Text counts again from the next line on.
-            k = text.find(b"\n")
-            if k < 0:
-                return i
-            self._damaged = False
-            text = text[k + 1 :]
-        if text:
-            found.append((CONSOLE, text))
-        return i
-
-    def _damage(self, now):
-        self.damaged += 1
-        self._damaged = True
-        self._foreign(now)
-
-    def _foreign(self, now):
-        """A frame that fits no connection we know; the acceptor answers it."""
-
-    def _may_answer(self, now):
-        if self._answered is not None and diff(now, self._answered) < _ANSWER_EVERY:
-            return False
-        self._answered = now
-        return True
-
-    def _accept_rare(self, kind, seq, payload, found):
-        """A good frame of the connection that is neither DATA nor ACK."""
-        if kind == _T_PROBE:
-            self._owe = True
-        elif kind == T_CLOSE:
-            self._owe = True
-            if seq == self._next_in & 0xFFFF:
-                self._next_in += 1
-                self._ended(reason(payload), found)
-        elif kind == T_RESET:
-            self._ended(reason(payload), found)
-            self._owe = False
-        elif kind == T_CONSOLE:
-            found.append((CONSOLE, payload))
-
-    def _ended(self, reason, found):
-        self._become(IS_CLOSED)
-        self._rto_at = None
-        self._flight = []
-        self._again = 0
-        found.append((CLOSED, reason))
-
-    def _answer_closed(self, kind, seq, n, now):
-        """A frame of the connection that ended last: acknowledge again, or tell the peer."""
-        if kind == _T_ACK or kind == T_RESET or kind == T_CONSOLE:
-            return
-        if kind != _T_PROBE:
-            behind = (self._next_in - seq) & 0xFFFF
-            if (n if kind == 0 else 1) <= behind < 0x8000:
-                self._owe = True
-                return
-        if self._may_answer(now):
-            self._control.append(self._rare(T_RESET, bytes((NO_CONNECTION,))))
-
-    # -- connections
-
-    def _connect_frame(self, kind, credit, payload, now, found):
-        if kind == T_ACCEPT and self._state == IS_OPENING and len(payload) >= 16:
-            version, mine, peer, fragment, lost, utc = unpack_from(">BIIHBI", payload, 0)
-            if mine == self._epoch and version == VERSION_1 and fragment >= 64 and lost:
-                self._connected(mine, peer, fragment, lost, credit, now)
-                found.append((OPENED, utc))
-        elif kind == T_ANNOUNCE and len(payload) >= 6:
-            if self._state == IS_OPENING:
-                self.resume(now)
-            elif self._state == IS_OPEN:
-                if unpack_from(">I", payload, 2)[0] == self._epoch:
-                    self.resume(now)
-                else:
-                    self._ended((NO_CONNECTION, "the bridge was restarted"), found)
-        elif kind == T_REFUSE and self._state == IS_OPENING and len(payload) >= 5:
-            if unpack_from(">I", payload, 0)[0] == self._epoch:
-                self._ended(reason(payload[4:]), found)
-
-    def _connected(self, own, peer, fragment, lost, credit, now):
-        self._tx_seed = crc32(pack(">II", own, peer))
-        self._rx_seed = crc32(pack(">II", peer, own))
-        self._peer_fragment = min(fragment, PAYLOAD_MAX)
-        self._lost_ms = min(self._lost_own, lost * 100)
-        self._reset_stream(now)
-        self._limit = credit << 6
-        self._open_at = None
-        self._become(IS_OPEN)
-
-    def _send_open(self, now):
-        payload = pack(
-            ">BBIHB", VERSION_1, VERSION_1, self._epoch, self._fragment, self._lost_own // 100
-        )
-        payload += self._name.encode()[:64]
-        self._control = [frame(T_OPEN, payload, credit=self._window_credit())]
-        self._open_at = (now + self._open_wait) & 0x3FFFFFFF
-        self._open_wait = min(self._open_wait * 2, 2000)
-
-    def resume(self, now):
-        """The line is back: ask at once, and forget what the silence taught the timers."""
-        if self._state == IS_OPENING:
-            self._open_wait = 250
-            self._send_open(now)
-            return
-        self._probe = True
-        self.rto = min(self.rto, RTO_FIRST)
-        if self._flight:
-            self._rto_at = now & 0x3FFFFFFF
-
-    def _rare(self, kind, payload):
-        """A frame of the connection that carries no octets of the stream."""
-        return frame(kind, payload, self._tx_seed, self._nxt, self._next_in, self._window_credit())
+    def _acknowledge(self, got, now):
+        """The peer has all up to position `got`."""
+        una = self._una
+        if got >= self._timed > una:
+            # Twice the longest time of late.
+            new = 2 * diff(now, self._timed_at) - self.rto
+            self.rto = min(max(self.rto + (new if new > 0 else new >> 2), _RTO_MIN), _RTO_MAX)
+            self._timed = 0
+        self._una = got
+        self._at = (now + self.rto) & 0x3FFFFFFF
+        if self._good < _CLEAN:
+            # As in linkloss: the root of 14 octets of frame times those between two losses.
+            self._good += got - una
+            cut = self._cut
+            if self._good > self._gap:
+                self._gap = self._good
+                if 4 * cut * cut <= 14 * self._gap and 2 * cut <= self._peer_fragment:
+                    self._cut = 2 * cut
 
     # -- time
 
     def timeout(self, now):
         """Milliseconds until `tick` has something to do; -1 for never."""
-        if self._state == IS_OPENING:
-            at = self._open_at
-            wait = -1 if at is None else max(diff(at, now), 0)
-        elif self._state == IS_OPEN:
-            quiet = diff(now, self._heard)
-            wait = min(_KEEPALIVE, self._lost_ms) - quiet
-            if wait <= 0:
-                wait = self._lost_ms - quiet
-                if self._probe_at is not None:
-                    wait = min(wait, diff(self._probe_at, now))
-                else:
-                    wait = 0
-            if self._rto_at is not None:
-                wait = min(wait, diff(self._rto_at, now))
-            elif self._nxt < self._end and self._nxt >= self._limit:
-                wait = min(wait, self.rto)
-            wait = max(wait, 0)
-        else:
-            wait = -1
-        if self._since is not None:
-            body = max(_BODY + 1 - diff(now, self._since), 0)
-            wait = body if wait < 0 else min(wait, body)
-        return wait
+        wait = -1
+        if self._state:
+            wait = diff(self._at, now)
+            if self._state == _OPEN:
+                wait = min(wait, self._lost_ms - diff(now, self._heard))
+        if self.fill:
+            body = _BODY - diff(now, self._since)
+            if body < wait or not self._state:
+                wait = body
+        elif not self._state:
+            return -1
+        return max(wait, 0)
 
     def tick(self, now):
         """Do what is due; returns a list of events."""
         found = []
-        if self._since is not None and diff(now, self._since) > _BODY:
-            self._again_from_start(now, found)
-        if self._state == IS_OPENING:
-            if self._open_at is not None and diff(now, self._open_at) >= 0:
-                self._send_open(now)
-        elif self._state == IS_OPEN:
+        if self.fill and diff(now, self._since) >= _BODY:
+            self._since = now
+            from .linkcontrol import damage
+
+            damage(self, self.fill > 1, now)
+            self._look(min(self.fill, 2), now, found)
+        if self._state:
             quiet = diff(now, self._heard)
-            if quiet >= self._lost_ms:
-                self._ended((LOST, "nothing was heard for %d ms" % quiet), found)
-                return found
-            due = quiet >= _KEEPALIVE
-            if self._rto_at is None and self._limit <= self._nxt < self._end:
-                due = quiet >= self.rto
-            if due and (self._probe_at is None or diff(now, self._probe_at) >= 0):
+            due = diff(now, self._at) >= 0
+            if self._state == _OPENING:
+                if due:
+                    from .linkcontrol import ask
+
+                    ask(self, now)
+            elif quiet >= self._lost_ms:
+                from .linkcontrol import ended
+
+                ended(self, 255, "nothing was heard for %d ms" % quiet, found)
+            elif due:
+                # Every time as long as the silence is by now: 40, 80, 160 ms, up to a second.
+                self.timeouts += len(self._flight) > 0
                 self._probe = True
-                self._probe_at = (now + _PROBE_EVERY) & 0x3FFFFFFF
-            if self._rto_at is not None and diff(now, self._rto_at) >= 0:
-                self.timeouts += 1
-                self.rto = min(self.rto * 2, RTO_MAX)
-                self._rto_at = (now + self.rto) & 0x3FFFFFFF
-                if self._flight and self._flight[0][2] >= 0:
-                    self._mark_lost(self._flight[0])
+                self._at = (now + min(max(self.rto, quiet), _RTO_MAX)) & 0x3FFFFFFF
         return found
-
-    # -- output
-
-    def output(self, now):
-        """The next frame to write, as octets or a view that the next call overwrites; or None."""
-        if self._control:
-            self.sent += 1
-            return self._control.pop(0)
-        if self._state == IS_OPEN and (
-            self._beyond or self._again or self._nxt < self._end or self._probe
-        ):
-            return self._next_frame(now)
-        if self._owe and self._tx_seed is not None:
-            self._owe = False
-            return self._seal(_T_ACK, self._nxt, 0)
-        return None

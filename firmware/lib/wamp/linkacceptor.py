@@ -2,7 +2,9 @@
 
 from struct import pack, unpack_from
 
+from . import linkcontrol
 from .link import OPENED, Link
+from .linkcontrol import IS_CLOSED, IS_OPEN, IS_OPENING, connected, ended
 from .linkframe import (
     NO_CONNECTION,
     T_ACCEPT,
@@ -14,19 +16,32 @@ from .linkframe import (
     frame,
     is_text,
 )
-from .linkstream import IS_CLOSED, IS_OPEN, IS_OPENING
+
+WINDOW_MAX = 255 << 6  # octets: what the credit's octet can say
 
 
 class Acceptor(Link):
     """One port's end at the bridge.
 
     When `receive` reports (OPENED, name), the owner answers with `accept` or `refuse` before it
-    does anything else with the link.
+    does anything else with the link. window: what we let the device have under way now.
     """
 
-    _asked = (0, 0, 0, 0)
+    _asked_by = (0, 0, 0, 0)
+    _epoch = 0
     _own_epoch = 0
     _utc = 0
+    _unheard = 0  # `received` when the connection was accepted
+
+    def __init__(self, window=4096, fragment=1024, lost_ms=10000, send_buffer=4096, name=""):
+        super().__init__(window, fragment, lost_ms, send_buffer, name)
+        self.window = min(window, WINDOW_MAX)
+
+    def room(self):
+        """Octets that `send` would take now; 0 while there is no connection."""
+        if self._state != IS_OPEN or self._close_at >= 0:
+            return 0
+        return self._buffer - self._end + self._una
 
     def announce(self, now):
         """The port was opened (again): tells a waiting device, or resumes the connection."""
@@ -38,33 +53,49 @@ class Acceptor(Link):
             if epoch or filler > 255 or not [x for x in octets if 0 < x < 6]:
                 break
         self._control.append(octets)
+        self._odd = True
         if epoch:
             self.resume(now)
 
     def accept(self, epoch, utc, now):
         """Take the connection. epoch: fresh and random; utc: seconds since 1970, 0 unknown."""
-        peer, fragment, lost, credit = self._asked
+        peer, fragment, lost, credit = self._asked_by
         self._utc = utc
-        self._connected(epoch, peer, fragment, lost, credit, now)
+        connected(self, epoch, peer, fragment, lost, credit, now)
         self._own_epoch = epoch
         self._epoch = peer  # the connection's name on the line is the initiator's epoch
+        self._unheard = self.received
         self._send_accept()
 
     def refuse(self, code, text):
         """Refuse the connection; the device is told why. text: one sentence, 120 octets."""
         self._control.append(
-            frame(T_REFUSE, pack(">IB", self._asked[0], code) + text.encode()[:120])
+            frame(T_REFUSE, pack(">IB", self._asked_by[0], code) + text.encode()[:120])
         )
         self._become(IS_CLOSED)
 
+    def console(self, text):
+        """Send text (octets, at most 1,024) to the device's console; it may get lost."""
+        linkcontrol.console(self, text)
+
+    def set_window(self, octets):
+        """What we can take now, at most `window` of the constructor: holds the peer back."""
+        before = self._credit
+        self.window = min(octets, len(self._hold), WINDOW_MAX)
+        self._credit = self.window >> 6
+        if self._credit > before and before << 6 < self._fragment and self._state == IS_OPEN:
+            self._owe = 2
+            self._odd = True
+
     def _connect_frame(self, kind, credit, payload, now, found):
+        self.received -= 1  # that counts frames of connections
         if kind != T_OPEN or len(payload) < 9:
             return
         low, high, epoch, fragment, lost = unpack_from(">BBIHB", payload, 0)
         if not low <= VERSION_1 <= high:
-            self._asked = (epoch, 0, 0, 0)
+            self._asked_by = (epoch, 0, 0, 0)
             if self._state == IS_OPEN:
-                self._ended((NO_CONNECTION, "the device started anew"), found)
+                ended(self, NO_CONNECTION, "the device started anew", found)
             self.refuse(
                 VERSION,
                 "the device speaks link versions %d to %d, the bridge 1" % (low & 63, high & 63),
@@ -73,23 +104,20 @@ class Acceptor(Link):
         if not epoch or fragment < 64 or not lost:
             return
         if self._state == IS_OPEN:
-            if epoch == self._epoch and not self._verified:
+            if epoch == self._epoch and self.received == self._unheard:
                 # Our ACCEPT was lost, or crossed this OPEN.
                 self._heard = now
                 self._send_accept()
                 return
-            self._ended((NO_CONNECTION, "the device started anew"), found)
+            ended(self, NO_CONNECTION, "the device started anew", found)
         self._control = []
-        self._become(IS_OPENING)
-        self._asked = (epoch, fragment, lost, credit)
+        self._reset(IS_OPENING, now)
+        self._at = (now + 0x10000000) & 0x3FFFFFFF  # the owner answers, not a timer
+        self._asked_by = (epoch, fragment, lost, credit)
         name = payload[9:73]
         # Of two OPENs in one piece (one that had waited, one that our ANNOUNCE caused) the newer.
         found[:] = [event for event in found if event[0] != OPENED]
         found.append((OPENED, name.decode() if is_text(name) else ""))
-
-    def _foreign(self, now):
-        if self._state == IS_CLOSED and self._may_answer(now):
-            self.announce(now)
 
     def _send_accept(self):
         payload = pack(
@@ -101,4 +129,5 @@ class Acceptor(Link):
             self._lost_own // 100,
             self._utc,
         )
-        self._control.append(frame(T_ACCEPT, payload, credit=self._window_credit()))
+        self._control.append(frame(T_ACCEPT, payload, credit=self._credit))
+        self._odd = True

@@ -3,15 +3,6 @@
 from binascii import crc32
 from struct import pack
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        """On MicroPython: a name that costs nothing at run time."""
-        return value
-
-
 # Codes of CLOSE, RESET and REFUSE
 BY_PEER = 0
 BY_ROUTER = 1
@@ -50,7 +41,7 @@ def frame(kind, payload, seed=0, seq=0xFFFF, ack=0xFFFF, credit=0xFF):
     """A frame as octets, for the rare types; the link builds DATA and ACK in place."""
     w = kind << 11 | len(payload)
     body = pack(">HBHHB", w, check(w), seq & 0xFFFF, ack & 0xFFFF, credit) + payload
-    return SYNC + body + pack(">I", crc32(body, seed))
+    return SYNC + body + pack("<I", crc32(body, seed))
 
 
 def reason(payload):

@@ -9,25 +9,21 @@ lost_ms (docs/link.md).
 
 import asyncio
 
-from . import linkframe
-from ._port import MICROPYTHON, Alarm, random32, ticks
+from ._port import MICROPYTHON, Alarm, random32, set_clock, ticks
 from .errors import ConfigurationError, LocalProtocolError, TransportError, TransportLost
-from .link import CLOSED, CONSOLE, OPENED, Link
-from .linkstream import STREAM
+from .link import CLOSED, CONSOLE, STREAM, Link
 from .transport import BACKLOG_HIGH, BACKLOG_MAX, TransportDetails
 
 _OPEN_MS = 10000
 _ACKNOWLEDGE_MS = 20  # at the latest, when the program does not come back for more
-_BODY_MS = 1001  # docs/link.md: the time limit of an incomplete frame
+_BODY_MS = 251  # docs/link.md: the time limit of an incomplete frame
 _INTEGERS = ("baud", "tx", "rx", "window", "fragment", "lost_ms", "rxbuf", "txbuf")
 _VERSION = "microwamp 0.1.0"
 
 
 def parse(url):
     """(path, options) of a serial: URL; raises ConfigurationError."""
-    rest = url[7:]
-    mark = rest.find("?")
-    path, query = (rest, "") if mark < 0 else (rest[:mark], rest[mark + 1 :])
+    path, _, query = url[7:].partition("?")
     options = {"baud": 115200}
     for pair in query.split("&") if query else ():
         name, _, value = pair.partition("=")
@@ -56,12 +52,10 @@ class SerialTransport:
         self.url = url
         self.path, self.options = parse(url)
         self.details = TransportDetails("serial", url)
-        self._on_utc = on_utc
+        self._on_utc = on_utc or (set_clock if MICROPYTHON else None)
         self._port = None
         self._last = None  # the port once it is closed
         self._link = None
-        self._backlog = []  # octets that the link has no room for yet
-        self._waiting = 0  # how many they are
         self._room = asyncio.Event()
         self._alarm = Alarm(self._tick)
         self._found = []
@@ -73,73 +67,80 @@ class SerialTransport:
     async def open(self):
         """Open the port and connect; raises TransportError after 10 s without an answer."""
         options = self.options
-        window = options.get("window", 4096)
         try:
-            self._link = Link(
-                window,
-                options.get("fragment", linkframe.PAYLOAD_MAX),
+            self._link = link = Link(
+                options.get("window", 4096),
+                options.get("fragment", 1024),
                 options.get("lost_ms", 10000),
-                4096,
+                BACKLOG_MAX,
                 _VERSION,
             )
         except LocalProtocolError as e:
             raise ConfigurationError("URL %s: %s" % (self.url, e))
         self._port = await _open_port(self.url, self.path, options)
-        self._link.open(random32(), ticks())
+        link.open(random32(), ticks())
         self._flush()
-        begin = ticks()
-        try:
-            while not self._link.is_open:
-                left = _OPEN_MS - ((ticks() - begin) & 0x3FFFFFFF)
-                if left <= 0:
-                    raise TransportError(
-                        "%s: nobody answers: is the bridge running on the other end of the line, "
-                        "at %d baud?" % (self.url, options["baud"])
-                    )
-                try:
-                    await asyncio.wait_for(self._pull(), left / 1000)
-                except asyncio.TimeoutError:
-                    continue
-                if self._ended:
-                    raise TransportError("%s: the bridge refused: %s" % (self.url, self._ended))
-        except BaseException:
-            self.close()
-            raise
+        if not await self._until(lambda: link.is_open or self._ended, _OPEN_MS):
+            self._ended = (
+                "nobody answers: is the bridge running on the other end of the line, at %d baud?"
+                % options["baud"]
+            )
+        elif self._ended:
+            self._ended = "the bridge refused: %s" % self._ended
+        else:
+            return
+        self.close()
+        raise TransportError("%s: %s" % (self.url, self._ended))
+
+    async def _until(self, true, ms):
+        """Take what comes until true() is; false if that is not so after `ms`."""
+        end = ticks() + ms
+        while not true():
+            left = ((end - ticks() + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+            if left <= 0:
+                return False
+            try:
+                await asyncio.wait_for(self._pull(), left / 1000)
+            except asyncio.TimeoutError:
+                pass
+            except BaseException:
+                self.close()
+                raise
+        return True
 
     async def _pull(self):
         """Wait for octets from the line and take them."""
+        port = self._port
+        link = self._link
         self._pulling = True
         try:
-            octets = await self._port.read()
+            octets = await port.read()
         except OSError:
-            octets = b""
-            port = self._port
             # A cable that was bumped: the connection outlives it for lost_ms.
-            if port is not None and await port.reopen():
-                if self._port is None:
-                    port.close()  # we were closed meanwhile
-                else:
-                    self._link.resume(ticks())
+            octets = b""
+            if await port.reopen():
+                link.resume(ticks())
         finally:
             self._pulling = False
-        if self._port is not None:
-            if octets:
-                link = self._link
-                frames = link.received + link.damaged
-                self._handle(link.receive(octets, ticks()))
+        if self._port is None:
+            return
+        if octets:
+            frames = link.received
+            self._handle(link.receive(octets, ticks()))
+            if link.fill:
                 # The rest of the frame is often there by now; a turn of asyncio takes 0.6 ms.
-                octets = self._port.more()
+                octets = port.more()
                 if octets:
                     self._handle(link.receive(octets, ticks()))
-                if self._found:
-                    # The program first: its answer may carry the acknowledgement.
-                    self._unflushed = True
-                    self._alarm.within(_ACKNOWLEDGE_MS)
-                    return
-                if link.received + link.damaged == frames:
-                    self._alarm.within(_BODY_MS)  # part of a frame: nothing to send
-                    return
-            self._flush()
+            if self._found:
+                # The program first: its answer may carry the acknowledgement.
+                self._unflushed = True
+                self._alarm.within(_ACKNOWLEDGE_MS)
+                return
+            if link.fill and link.received == frames:
+                self._alarm.within(_BODY_MS)  # part of a frame: nothing to send
+                return
+        self._flush()
 
     def _tick(self):
         """The link's timers."""
@@ -153,39 +154,24 @@ class SerialTransport:
         for kind, value in events:
             if kind == STREAM:
                 self._found.append(value)
-            elif kind == OPENED:
-                if value and self._on_utc:
-                    self._on_utc(value)
-                elif value and MICROPYTHON:
-                    from ._clock import set_clock
-
-                    set_clock(value)
+            elif kind == CONSOLE:
+                self._port.console(value)
             elif kind == CLOSED:
                 self._ended = value[1] or "it was closed (code %d)" % value[0]
                 self._room.set()
-            elif kind == CONSOLE:
-                self._port.console(value)
+            elif value and self._on_utc:
+                self._on_utc(value)
 
     def _flush(self):
-        """Give the link what waits, and the port what the link wants sent."""
+        """Give the port what the link wants sent."""
         link = self._link
         port = self._port
-        while True:
-            backlog = self._backlog
-            while backlog:
-                n = link.send(backlog[0])
-                self._waiting -= n
-                if n < len(backlog[0]):
-                    backlog[0] = backlog[0][n:]
-                    break
-                backlog.pop(0)
-            if port.busy():
-                break  # goes on when the port has room
+        while not port.busy():
             octets = link.output(ticks())
             if octets is None:
                 break
             port.write(octets)
-        if self._waiting < BACKLOG_HIGH:
+        if link.pending() < BACKLOG_HIGH:
             self._room.set()
         if port.busy() and self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_later())
@@ -205,8 +191,7 @@ class SerialTransport:
     async def read(self):
         """The next octets of the stream; raises TransportLost when the connection has ended."""
         while not self._found:
-            if self._ended:
-                raise TransportLost("%s: %s" % (self.url, self._ended))
+            self._check()
             if self._unflushed:
                 self._unflushed = False
                 self._flush()
@@ -217,38 +202,37 @@ class SerialTransport:
         self._found = []
         return octets
 
+    def _check(self):
+        if self._ended:
+            raise TransportLost("%s: %s" % (self.url, self._ended))
+
     def write(self, octets):
-        """Send, or keep what the link has no room for; returns the backlog then."""
-        if self._ended or self._port is None:
-            raise TransportLost("%s: %s" % (self.url, self._ended or "closed"))
+        """Send, or keep what the line does not take yet."""
+        if self._ended:
+            self._check()
         link = self._link
-        port = self._port
-        if not self._backlog and not port.busy():
-            now = ticks()
-            frame = link.put(octets, now)
+        if self._flushing is None:
+            frame = link.put(octets, ticks())
             if frame is not None:
-                port.write(frame)
-                self._alarm.within(link.rto)
-                return 0
-        n = 0 if self._backlog else link.send(octets)
-        if n < len(octets):
-            self._backlog.append(memoryview(octets)[n:] if n else octets)
-            self._waiting += len(octets) - n
-            if self._waiting > BACKLOG_MAX:
-                self._ended = "the line does not take what is sent"
-                raise TransportLost("%s: %s" % (self.url, self._ended))
-            if self._waiting > BACKLOG_HIGH:
-                self._room.clear()
+                if self._port.write(frame):
+                    self._flush()  # the port keeps some of it
+                else:
+                    self._alarm.within(link.rto)
+                return
+        if link.send(octets) < len(octets):
+            self._ended = "the line does not take what is sent"
+            self._check()
+        if link.pending() > BACKLOG_HIGH:
+            self._room.clear()
         self._flush()
-        return self._waiting
 
     def backlog(self):
         """Octets that wait to be sent or acknowledged."""
-        return self._waiting + (self._link.pending() if self._link else 0)
+        return self._link.pending() if self._link else 0
 
     async def drain(self):
         """Wait until the backlog is small."""
-        while self._waiting > BACKLOG_HIGH and not self._ended:
+        while self._link.pending() > BACKLOG_HIGH and not self._ended:
             if self._pulling:
                 await self._room.wait()
             else:
@@ -256,41 +240,31 @@ class SerialTransport:
 
     async def finish(self):
         """Wait until all is acknowledged and the bridge knows that we close; at most 2 s."""
+        link = self._link
         if self._port is None:
             return
-        begin = ticks()
-        link = self._link
-        while self._backlog and not self._ended and (ticks() - begin) & 0x3FFFFFFF < 1500:
-            try:
-                await asyncio.wait_for(self._pull(), 0.2)
-            except asyncio.TimeoutError:
-                continue
-        link.close(linkframe.BY_PEER, "the device left")
-        while link.is_open and (ticks() - begin) & 0x3FFFFFFF < 2000:
-            self._flush()
-            try:
-                await asyncio.wait_for(self._pull(), 0.2)
-            except (asyncio.TimeoutError, TransportLost):
-                if self._ended:
-                    break
+        link.close(0, "the device left")
+        self._flush()
+        try:
+            await self._until(lambda: not link.is_open or self._ended, 2000)
+        except TransportLost:
+            pass
 
     def close(self):
         """Close at once; the bridge is told if the port takes the frame."""
-        if self._port is None:
+        port = self._port
+        if port is None:
             return
         self._alarm.stop()
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
         if self._link.is_open:
-            self._link.reset(linkframe.BY_PEER, "the device closed the connection")
-            octets = self._link.output(ticks())
-            if octets is not None and not self._port.busy():
-                self._port.write(octets)
-        self._port.close()
-        self._last, self._port = self._port, None
-        # 13 kB: this object may outlive its use, for a stale reference to it in a coroutine.
-        self._link = None
+            self._link.close(0, "the device closed the connection", True)
+            if not port.busy():
+                port.write(self._link.output(ticks()))
+        port.close()
+        self._last, self._port = port, None
         self._ended = self._ended or "closed"
         self._room.set()
 
@@ -309,6 +283,6 @@ async def _open_port(url, path, options):
     try:
         return await ports.open_port(path, options)
     except OSError as e:
-        from ._explain import explain
+        from .transport import explain
 
         raise TransportError("%s: %s" % (url, explain(e)))

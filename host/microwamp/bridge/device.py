@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from wamp import _posixport, linkframe, messages
 from wamp._port import Alarm, random32, ticks
 from wamp.errors import ConfigurationError, Error, HandshakeRefused, RemoteProtocolError
-from wamp.link import CLOSED, CONSOLE, OPENED
+from wamp.link import CLOSED, CONSOLE, OPENED, STREAM
 from wamp.linkacceptor import Acceptor
-from wamp.linkstream import STREAM
 from wamp.transport import explain, make
 
 from .console import Lines

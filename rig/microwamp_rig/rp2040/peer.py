@@ -17,9 +17,8 @@ from nacl.signing import VerifyKey
 
 from wamp import messages as m
 from wamp.cbor import decode, encode
-from wamp.link import CLOSED, CONSOLE, OPENED
+from wamp.link import CLOSED, CONSOLE, OPENED, STREAM
 from wamp.linkacceptor import Acceptor
-from wamp.linkstream import STREAM
 from wamp.rawsocket import CBOR, MESSAGE, PING, PONG, Frames
 
 from .machine import Machine
