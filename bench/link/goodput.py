@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 
-from simulate import Faults, Simulation
+from microwamp_rig.virtual_link import Faults, VirtualLink
 
 RATES = (0.0, 1e-5, 1e-4, 1e-3)
 BAUDS = (115200, 921600)
@@ -21,34 +21,26 @@ _SECONDS = 8  # of virtual time a figure
 
 def goodput(baud: int, rate: float, ways: str, seed: int) -> dict[str, float | int | str]:
     """Share of the line's octets that arrive as octets of the stream, per direction in use."""
-    simulation = Simulation(seed, baud, Faults(bits=rate))
-    simulation.connect()
-    simulation.now += 100_000
-    senders = {"up": ("device",), "down": ("bridge",), "both": ("device", "bridge")}[ways]
-    octets = simulation.rng.randbytes(baud // 10 * _SECONDS)
-    begin = simulation.now
-    for name in senders:
-        getattr(simulation, name).to_send = octets
-    simulation.run(lambda: False, _SECONDS * 1000)
-    seconds = (simulation.now - begin) / 1e6
-    got = 0
-    resent = 0
-    for name in senders:
-        receiver = simulation.bridge if name == "device" else simulation.device
-        if not octets.startswith(bytes(receiver.got)):
-            raise RuntimeError(f"what arrived is not what was sent (seed {seed}, {rate}, {ways})")
-        got += len(receiver.got)
-        resent += getattr(simulation, name).link.resent
-    if simulation.epoch != 1:
+    line = VirtualLink(seed, baud, Faults(bits=rate))
+    line.connect()
+    line.now += 100_000
+    ends = {"up": line.ends[:1], "down": line.ends[1:], "both": line.ends}[ways]
+    begin = line.now
+    for end in ends:
+        end.wanted = 1 << 40
+    line.run(lambda: False, _SECONDS * 1000)
+    seconds = (line.now - begin) / 1e6
+    if line.connections != 2:
         raise RuntimeError(f"the connection did not last (seed {seed}, {rate}, {ways})")
+    got = sum(line.bridge.got if end is line.device else line.device.got for end in ends)
     return {
         "baud": baud,
         "bit_errors": rate,
         "ways": ways,
         "seed": seed,
-        "kB_s": round(got / len(senders) / seconds / 1000, 2),
-        "of_the_line": round(got / len(senders) / seconds / (baud / 10), 3),
-        "resent": resent,
+        "kB_s": round(got / len(ends) / seconds / 1000, 2),
+        "of_the_line": round(got / len(ends) / seconds / (baud / 10), 3),
+        "resent": sum(end.link.resent for end in ends),
     }
 
 

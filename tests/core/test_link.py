@@ -512,6 +512,20 @@ def test_frame_that_never_comes_whole_is_given_up():
     assert pair.bridge._beyond == [(100, 102)]
 
 
+def test_frames_that_overlap():
+    pair = Pair().connect()
+    link, data = pair.device, pattern(60)
+
+    def come(start, stop):
+        octets = linkframe.frame(0, data[start:stop], link._rx_seed, start, 0, 64)
+        return b"".join([value for _, value in link.receive(octets, pair.ticks())])
+
+    assert come(20, 30) == b"" and come(25, 40) == b"" and come(0, 10) == data[:10]
+    assert come(5, 25) == data[10:40]
+    assert come(0, 40) == b"" and come(35, 60) == data[40:]
+    assert link._beyond == []
+
+
 def test_own_echo_is_ignored():
     pair = Pair().connect()
     pair.device.send(b"abc")
