@@ -46,6 +46,7 @@ EDGE = {
     "progress": "the client's calls and handlers of more than one part",
     "requests": "the client's pending requests, asyncio events",
     "serial": "the link on a serial port",
+    "serialcontrol": "opens serial ports, waits for the other end",
     "transport": "sockets",
     "watchdog": "the clock, asyncio",
     "wifi": "a board's network",

@@ -225,9 +225,9 @@ async def test_a_port_of_a_device_that_is_in_use():
 
 @pytest.mark.timeout(20)
 async def test_a_line_with_nobody_at_its_other_end(monkeypatch):
-    from wamp import serial
+    from wamp import serialcontrol
 
-    monkeypatch.setattr(serial, "_OPEN_MS", 600)
+    monkeypatch.setattr(serialcontrol, "OPEN_MS", 600)
     async with Plant(bridge=False) as plant:
         client = plant.device(reconnect=False)
         with pytest.raises(TransportError, match="is the bridge running .* at 115200 baud"):

@@ -14,7 +14,7 @@ import pytest
 from plant import Plant, key, until
 
 import wamp
-from wamp import linkcontrol, serial
+from wamp import linkcontrol, serialcontrol
 from wamp.errors import ApplicationError, TransportLost
 from wamp.transport import make
 
@@ -263,7 +263,7 @@ async def test_the_router_learns_at_once_that_a_device_left():
 
 
 async def test_a_bridge_that_comes_after_the_device_gave_up_once(monkeypatch):
-    monkeypatch.setattr(serial, "_OPEN_MS", 300)
+    monkeypatch.setattr(serialcontrol, "OPEN_MS", 300)
     async with Plant(bridge=False) as plant:
         device = plant.device()
         device.start()

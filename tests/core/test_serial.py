@@ -5,13 +5,14 @@ import asyncio
 from helpers import raises
 from script import fails
 
-import wamp.serial
+import wamp.serialcontrol
 from wamp import linkframe
 from wamp._port import ticks
 from wamp.errors import ConfigurationError, TransportError, TransportLost
 from wamp.link import CLOSED, OPENED, STREAM
 from wamp.linkacceptor import Acceptor
-from wamp.serial import SerialTransport, parse
+from wamp.serial import SerialTransport
+from wamp.serialcontrol import parse
 
 
 class Line:
@@ -30,7 +31,7 @@ class Line:
         self._event = asyncio.Event()
 
     async def open(self, url, path, options):
-        """In place of wamp.serial._open_port."""
+        """In place of wamp.serialcontrol.open_port."""
         self.up = True
         return self
 
@@ -105,9 +106,9 @@ class On:
 
     def __init__(self, line, url="serial:/dev/line", **options):
         self._line = line
-        self._saved = wamp.serial._open_port, wamp.serial._OPEN_MS
-        wamp.serial._open_port = line.open
-        wamp.serial._OPEN_MS = 300
+        self._saved = wamp.serialcontrol.open_port, wamp.serialcontrol.OPEN_MS
+        wamp.serialcontrol.open_port = line.open
+        wamp.serialcontrol.OPEN_MS = 300
         self._transport = SerialTransport(url, **options)
 
     async def __aenter__(self):
@@ -120,7 +121,7 @@ class On:
 
     async def __aexit__(self, *_):
         self._transport.close()
-        wamp.serial._open_port, wamp.serial._OPEN_MS = self._saved
+        wamp.serialcontrol.open_port, wamp.serialcontrol.OPEN_MS = self._saved
         assert not self._line.up
 
 

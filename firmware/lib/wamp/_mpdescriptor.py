@@ -76,3 +76,7 @@ class StreamPort(UartPort):
             self._rest = self._rest[n:]
             if self._rest and not n:
                 await sleep_ms(5)
+
+    async def reopen(self):
+        await sleep_ms(200)
+        return False

@@ -2,9 +2,10 @@
 
 What a port is to the serial transport: `await read()` gives octets (possibly none; raises OSError
 when the line is gone), `more` what came meanwhile, `write` takes all, keeps what does not fit and
-says whether it keeps some, as `busy` does, `await drain()` waits for it, `await reopen()` tries
-once to get the line back and says whether it did, `wake()` makes `read` return, `console` takes
-text that came between frames.
+says whether it keeps some, as `busy` does, `await drain()` waits for it, `wake()` makes `read`
+return. One whose line can go has `await reopen()`, which tries once to get it back and says
+whether it did; one that shares it with a console has `console`, which takes the text that came
+between frames, and `release`, which gives it back.
 """
 
 from asyncio import core
@@ -12,19 +13,6 @@ from asyncio import core
 from ._port import readable, sleep_ms, ticks
 
 _READ = 512
-
-
-async def open_port(path, options):
-    """A port for the path of a serial: URL. Raises OSError or ConfigurationError."""
-    if path.isdigit():
-        return UartPort(int(path), options)
-    if not path:
-        from ._mpconsole import ConsolePort
-
-        return ConsolePort()
-    from ._mpdescriptor import open_path
-
-    return open_path(path)
 
 
 class UartPort:
@@ -41,17 +29,8 @@ class UartPort:
     """
 
     def __init__(self, number, options):
-        import sys
-
         from machine import UART, Pin
 
-        if sys.platform == "esp32" and ("tx" not in options or "rx" not in options):
-            from .errors import ConfigurationError
-
-            raise ConfigurationError(
-                "serial:%d needs tx and rx on an ESP32: the default pins of UART1 are the flash's"
-                % number
-            )
         pins = {name: Pin(options[name]) for name in ("tx", "rx") if name in options}
         self._baud = baud = options["baud"]
         txbuf = options.get("txbuf", 2048)
@@ -122,15 +101,5 @@ class UartPort:
             self._rest = b""
             self.write(rest)
 
-    async def reopen(self):
-        await sleep_ms(200)
-        return False
-
-    def console(self, octets):
-        """Text that came between frames: nobody on a device waits for it."""
-
     def close(self):
         self._rest = b""
-
-    def release(self):
-        """Nobody will open this port again."""

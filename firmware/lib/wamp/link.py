@@ -11,8 +11,6 @@ Time is a count of milliseconds that may wrap at any multiple of 2^30.
 from binascii import crc32
 from struct import pack_into
 
-from .errors import LocalProtocolError
-
 try:
     from micropython import const
 except ImportError:  # CPython
@@ -36,17 +34,14 @@ _FREE = const(8)  # from here on: no connection, empty seed
 _RESIDUE = const(0x2144DF1C)  # CRC-32 of whatever ends with its own CRC-32, lowest octet first
 
 # States, as in linkcontrol
-_CLOSED = const(0)
 _OPENING = const(1)
 _OPEN = const(2)
 
 _RTO_MIN = const(40)  # an acknowledgement may wait for 20 ms, a garbage collection takes 27
 _RTO_MAX = const(1000)
-_RTO_FIRST = const(250)
 _KEEPALIVE = const(2500)
 _BODY = const(250)  # silence in mid-frame
 _CLEAN = const(75000)  # octets without a loss from which on a line counts as clean
-_FIRST = const(18750)  # as if so many had been seen: fragments of 512 octets to begin with
 _LOSSY = const(2048)  # so many after a loss, the end of what is sent is asked for at once
 _PARTS = const(64)  # frames under way at most
 _AHEAD = const(4096)  # octets under way at most: what is lost is cut into up to 128 parts
@@ -71,70 +66,9 @@ class Link:
     """
 
     def __init__(self, window=4096, fragment=1024, lost_ms=10000, send_buffer=4096, name=""):
-        if not (64 <= fragment <= 1024 and 256 <= window <= 16384):
-            raise LocalProtocolError("link: fragment is 64 to 1024, window 256 to 16384 octets")
-        if not (256 <= send_buffer and 100 <= lost_ms <= 25500):
-            raise LocalProtocolError("link: send_buffer is at least 256, lost_ms 100 to 25500")
-        size = 256
-        while size < window:
-            size *= 2
-        # MicroPython moves all that lies behind a slice that is assigned to. So octets are copied
-        # with `view[a:b][:] = octets`, where nothing lies behind.
-        self._view = memoryview(bytearray(fragment + 526))  # input that is incomplete
-        self._hold = memoryview(bytearray(size))  # octets received beyond a gap
-        self._out = bytearray(1038)
-        self._out[0] = 0xF8
-        self._out[1] = 0xC1
-        self._out_view = memoryview(self._out)
-        self._fragment = fragment
-        self._buffer = send_buffer
-        self._lost_ms = self._lost_own = lost_ms
-        self._name = name
-        self._credit = min(window, 16320) >> 6
-        self.fill = 0  # octets in _view
-        self._since = 0  # when the last of them came
-        self._damaged = False  # the octets that follow are no text
-        self._control = []  # frames that go out before the stream's
-        self._answered = None  # when a stray frame was last answered
-        self._rx_seed = self._tx_seed = None
-        self._peer_fragment = fragment
-        self.received = self.sent = self.damaged = self.resent = self.timeouts = 0
-        self._reset(_CLOSED, 0)
+        from .linkcontrol import prepare
 
-    def _reset(self, state, now):
-        """A stream that begins. All positions are octets from its beginning on."""
-        self._become(state)
-        self._una = 0  # what the peer has
-        self._nxt = 0  # what was sent once
-        self._end = 0  # what there is to be sent
-        self._limit = 0  # what the peer lets us send
-        self._queue = []  # octets from _nxt to _end
-        self._flight = []  # [start, end, order, octets]; order -1: to be sent again
-        self._order = 0  # of the frame that is sent next
-        self._asked = 0  # the order of what was sent before the last PROBE
-        self._close_at = -1  # the position of our CLOSE
-        self._timed = 0  # the position at whose acknowledgement the time is taken; 0 for none
-        self._timed_at = 0
-        self.rto = _RTO_FIRST
-        self._probe = False
-        self._owe = 0  # 1: an acknowledgement by whatever is sent next, 2: an ACK
-        self._echo = 0xFFFF  # seq of the last PROBE
-        self._next_in = 0
-        self._beyond = []  # (start, end) of octets held beyond a gap
-        self._silent = 0  # frames taken beyond a gap and not acknowledged yet
-        self._good = self._gap = _FIRST  # octets acknowledged since a loss, and between two
-        self._cut = min(512, self._peer_fragment)  # the length of fragments
-        self._heard = now
-        self._at = (now + _KEEPALIVE) & 0x3FFFFFFF  # when to PROBE, or to send OPEN again
-
-    def _become(self, state):
-        # An attribute and no property: one property in a class makes MicroPython search the class
-        # at every assignment to an attribute, ten times the cost of the assignment.
-        self._state = state
-        self.is_open = state == _OPEN
-        self._odd = state != _OPEN  # `put` has to leave it to `output`
-
-    # -- what the owner asks for: see linkcontrol
+        prepare(self, window, fragment, lost_ms, send_buffer, name)
 
     def open(self, epoch, now):
         """Begin a connection. epoch: a fresh random number, 1 to 2^32 - 1."""
@@ -150,10 +84,6 @@ class Link:
         from .linkcontrol import close
 
         close(self, code, text, at_once)
-
-    def resume(self, now):
-        """The line is back: `tick` is due at once."""
-        self._at = now & 0x3FFFFFFF
 
     # -- the stream, outwards
 
@@ -232,7 +162,18 @@ class Link:
                     octets = self._closing
                     self._nxt = nxt + 1
                 else:
-                    octets = self._next(min(self._cut, self._limit - nxt))
+                    # Small pieces share a frame.
+                    queue = self._queue
+                    octets = bytearray()
+                    room = min(self._cut, self._limit - nxt)
+                    while queue and room:
+                        piece = queue[0][:room]
+                        octets += piece
+                        room -= len(piece)
+                        if len(piece) < len(queue[0]):
+                            queue[0] = queue[0][len(piece) :]
+                        else:
+                            queue.pop(0)
                     self._nxt = nxt + len(octets)
                 part = [nxt, self._nxt, 0, octets]
                 flight.append(part)
@@ -259,20 +200,6 @@ class Link:
                 n = pairs(self)
             return self._seal(_ACK, self._echo, n)
         return None
-
-    def _next(self, room):
-        """Octets of the queue for one frame, at most `room`; small pieces share it."""
-        queue = self._queue
-        octets = bytearray()
-        while queue and room:
-            piece = queue[0][:room]
-            octets += piece
-            room -= len(piece)
-            if len(piece) < len(queue[0]):
-                queue[0] = queue[0][len(piece) :]
-            else:
-                queue.pop(0)
-        return octets
 
     def _emit(self, part, now):
         """The frame of a part of the flight."""
@@ -374,7 +301,24 @@ class Link:
                     if limit > self._limit:
                         self._limit = limit
                     if got > una:
-                        self._acknowledge(got, now)
+                        if una < self._timed <= got:
+                            # Twice the longest time of late.
+                            rto = self.rto
+                            new = 2 * diff(now, self._timed_at) - rto
+                            rto += new if new > 0 else new >> 2
+                            self.rto = min(max(rto, _RTO_MIN), _RTO_MAX)
+                            self._timed = 0
+                        self._una = got
+                        self._at = (now + self.rto) & 0x3FFFFFFF
+                        if self._good < _CLEAN:
+                            # As in linkloss: the root of 14 octets of frame times those between
+                            # two losses.
+                            self._good += got - una
+                            if self._good > self._gap:
+                                self._gap = self._good
+                                cut = 2 * self._cut
+                                if cut * cut <= 14 * self._gap and cut <= self._peer_fragment:
+                                    self._cut = cut
                     flight = self._flight
                     if flight:
                         ack = _ACK << 11 <= w < _CLOSE << 11
@@ -409,25 +353,6 @@ class Link:
             i = j
         return i
 
-    def _acknowledge(self, got, now):
-        """The peer has all up to position `got`."""
-        una = self._una
-        if got >= self._timed > una:
-            # Twice the longest time of late.
-            new = 2 * diff(now, self._timed_at) - self.rto
-            self.rto = min(max(self.rto + (new if new > 0 else new >> 2), _RTO_MIN), _RTO_MAX)
-            self._timed = 0
-        self._una = got
-        self._at = (now + self.rto) & 0x3FFFFFFF
-        if self._good < _CLEAN:
-            # As in linkloss: the root of 14 octets of frame times those between two losses.
-            self._good += got - una
-            cut = self._cut
-            if self._good > self._gap:
-                self._gap = self._good
-                if 4 * cut * cut <= 14 * self._gap and 2 * cut <= self._peer_fragment:
-                    self._cut = 2 * cut
-
     # -- time
 
     def timeout(self, now):
@@ -456,17 +381,11 @@ class Link:
             self._look(min(self.fill, 2), now, found)
         if self._state:
             quiet = diff(now, self._heard)
-            due = diff(now, self._at) >= 0
-            if self._state == _OPENING:
-                if due:
-                    from .linkcontrol import ask
+            if self._state == _OPENING or quiet >= self._lost_ms:
+                from .linkcontrol import late
 
-                    ask(self, now)
-            elif quiet >= self._lost_ms:
-                from .linkcontrol import ended
-
-                ended(self, 255, "nothing was heard for %d ms" % quiet, found)
-            elif due:
+                late(self, quiet, now, found)
+            elif diff(now, self._at) >= 0:
                 # Every time as long as the silence is by now: 40, 80, 160 ms, up to a second.
                 self.timeouts += len(self._flight) > 0
                 self._probe = True

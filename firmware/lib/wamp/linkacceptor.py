@@ -4,7 +4,7 @@ from struct import pack, unpack_from
 
 from . import linkcontrol
 from .link import OPENED, Link
-from .linkcontrol import IS_CLOSED, IS_OPEN, IS_OPENING, connected, ended
+from .linkcontrol import IS_CLOSED, IS_OPEN, IS_OPENING, become, connected, ended, reset
 from .linkframe import (
     NO_CONNECTION,
     T_ACCEPT,
@@ -55,7 +55,7 @@ class Acceptor(Link):
         self._control.append(octets)
         self._odd = True
         if epoch:
-            self.resume(now)
+            linkcontrol.resume(self, now)
 
     def accept(self, epoch, utc, now):
         """Take the connection. epoch: fresh and random; utc: seconds since 1970, 0 unknown."""
@@ -72,7 +72,7 @@ class Acceptor(Link):
         self._control.append(
             frame(T_REFUSE, pack(">IB", self._asked_by[0], code) + text.encode()[:120])
         )
-        self._become(IS_CLOSED)
+        become(self, IS_CLOSED)
 
     def console(self, text):
         """Send text (octets, at most 1,024) to the device's console; it may get lost."""
@@ -111,7 +111,7 @@ class Acceptor(Link):
                 return
             ended(self, NO_CONNECTION, "the device started anew", found)
         self._control = []
-        self._reset(IS_OPENING, now)
+        reset(self, IS_OPENING, now)
         self._at = (now + 0x10000000) & 0x3FFFFFFF  # the owner answers, not a timer
         self._asked_by = (epoch, fragment, lost, credit)
         name = payload[9:73]

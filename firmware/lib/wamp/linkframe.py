@@ -1,7 +1,9 @@
 """Frames of the serial link: layout, checks, codes (docs/link.md, sections 1 and 2)."""
 
-from binascii import crc32
-from struct import pack
+from . import linkcontrol
+
+frame = linkcontrol.frame
+reason = linkcontrol.reason
 
 # Codes of CLOSE, RESET and REFUSE
 BY_PEER = 0
@@ -35,23 +37,6 @@ T_REFUSE = 11
 def check(w):
     """H of the header: finds every error of one or two bits in W (16 bits) and H itself."""
     return (w * 11859 >> 11 & 255) ^ 0x5A
-
-
-def frame(kind, payload, seed=0, seq=0xFFFF, ack=0xFFFF, credit=0xFF):
-    """A frame as octets, for the rare types; the link builds DATA and ACK in place."""
-    w = kind << 11 | len(payload)
-    body = pack(">HBHHB", w, check(w), seq & 0xFFFF, ack & 0xFFFF, credit) + payload
-    return SYNC + body + pack("<I", crc32(body, seed))
-
-
-def reason(payload):
-    """(code, text) of a CLOSE, RESET or REFUSE payload; odd octets never raise."""
-    if not payload:
-        return BY_PEER, ""
-    text = ""
-    for x in payload[1:]:
-        text += chr(x) if 32 <= x < 127 else "?"
-    return payload[0], text
 
 
 def is_text(octets):

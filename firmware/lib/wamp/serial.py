@@ -9,34 +9,18 @@ lost_ms (docs/link.md).
 
 import asyncio
 
-from ._port import MICROPYTHON, Alarm, random32, set_clock, ticks
-from .errors import ConfigurationError, LocalProtocolError, TransportError, TransportLost
-from .link import CLOSED, CONSOLE, STREAM, Link
-from .transport import BACKLOG_HIGH, BACKLOG_MAX, TransportDetails
+from ._port import MICROPYTHON, Alarm, set_clock, ticks
+from .errors import TransportLost
+from .link import CLOSED, CONSOLE, STREAM
+from .transport import BACKLOG_HIGH, TransportDetails
 
-_OPEN_MS = 10000
-_ACKNOWLEDGE_MS = 20  # at the latest, when the program does not come back for more
-_BODY_MS = 251  # docs/link.md: the time limit of an incomplete frame
-_INTEGERS = ("baud", "tx", "rx", "window", "fragment", "lost_ms", "rxbuf", "txbuf")
-_VERSION = "microwamp 0.1.0"
+try:
+    from micropython import const
+except ImportError:  # CPython
+    const = int
 
-
-def parse(url):
-    """(path, options) of a serial: URL; raises ConfigurationError."""
-    path, _, query = url[7:].partition("?")
-    options = {"baud": 115200}
-    for pair in query.split("&") if query else ():
-        name, _, value = pair.partition("=")
-        if name not in _INTEGERS or not value.isdigit():
-            raise ConfigurationError(
-                "URL %s: %s is not one of %s with a number" % (url, pair, ", ".join(_INTEGERS))
-            )
-        options[name] = int(value)
-    if not path and not MICROPYTHON:
-        raise ConfigurationError(
-            "URL %s: a port is missing, as in serial:/dev/ttyACM0 or serial:0?tx=0&rx=1" % url
-        )
-    return path, options
+_ACKNOWLEDGE_MS = const(20)  # at the latest, when the program does not come back for more
+_BODY_MS = const(251)  # docs/link.md: the time limit of an incomplete frame
 
 
 class SerialTransport:
@@ -49,6 +33,8 @@ class SerialTransport:
     private = False  # the bridge, and whoever taps the line, can read along
 
     def __init__(self, url, on_utc=None):
+        from .serialcontrol import parse
+
         self.url = url
         self.path, self.options = parse(url)
         self.details = TransportDetails("serial", url)
@@ -66,47 +52,9 @@ class SerialTransport:
 
     async def open(self):
         """Open the port and connect; raises TransportError after 10 s without an answer."""
-        options = self.options
-        try:
-            self._link = link = Link(
-                options.get("window", 4096),
-                options.get("fragment", 1024),
-                options.get("lost_ms", 10000),
-                BACKLOG_MAX,
-                _VERSION,
-            )
-        except LocalProtocolError as e:
-            raise ConfigurationError("URL %s: %s" % (self.url, e))
-        self._port = await _open_port(self.url, self.path, options)
-        link.open(random32(), ticks())
-        self._flush()
-        if not await self._until(lambda: link.is_open or self._ended, _OPEN_MS):
-            self._ended = (
-                "nobody answers: is the bridge running on the other end of the line, at %d baud?"
-                % options["baud"]
-            )
-        elif self._ended:
-            self._ended = "the bridge refused: %s" % self._ended
-        else:
-            return
-        self.close()
-        raise TransportError("%s: %s" % (self.url, self._ended))
+        from .serialcontrol import begin
 
-    async def _until(self, true, ms):
-        """Take what comes until true() is; false if that is not so after `ms`."""
-        end = ticks() + ms
-        while not true():
-            left = ((end - ticks() + 0x20000000) & 0x3FFFFFFF) - 0x20000000
-            if left <= 0:
-                return False
-            try:
-                await asyncio.wait_for(self._pull(), left / 1000)
-            except asyncio.TimeoutError:
-                pass
-            except BaseException:
-                self.close()
-                raise
-        return True
+        await begin(self)
 
     async def _pull(self):
         """Wait for octets from the line and take them."""
@@ -116,10 +64,9 @@ class SerialTransport:
         try:
             octets = await port.read()
         except OSError:
-            # A cable that was bumped: the connection outlives it for lost_ms.
-            octets = b""
-            if await port.reopen():
-                link.resume(ticks())
+            from .serialcontrol import reopen
+
+            octets = await reopen(port, link)
         finally:
             self._pulling = False
         if self._port is None:
@@ -155,9 +102,10 @@ class SerialTransport:
             if kind == STREAM:
                 self._found.append(value)
             elif kind == CONSOLE:
-                self._port.console(value)
+                if hasattr(self._port, "console"):
+                    self._port.console(value)
             elif kind == CLOSED:
-                self._ended = value[1] or "it was closed (code %d)" % value[0]
+                self._ended = value[1] or "it was closed, with code %d" % value[0]
                 self._room.set()
             elif value and self._on_utc:
                 self._on_utc(value)
@@ -180,10 +128,7 @@ class SerialTransport:
             self._alarm.within(wait)
 
     async def _flush_later(self):
-        try:
-            await self._port.drain()
-        except TransportLost as e:
-            self._ended = self._ended or str(e)
+        await self._port.drain()
         self._flushing = None
         if self._port is not None:
             self._flush()
@@ -240,49 +185,17 @@ class SerialTransport:
 
     async def finish(self):
         """Wait until all is acknowledged and the bridge knows that we close; at most 2 s."""
-        link = self._link
-        if self._port is None:
-            return
-        link.close(0, "the device left")
-        self._flush()
-        try:
-            await self._until(lambda: not link.is_open or self._ended, 2000)
-        except TransportLost:
-            pass
+        from .serialcontrol import finish
+
+        await finish(self)
 
     def close(self):
         """Close at once; the bridge is told if the port takes the frame."""
-        port = self._port
-        if port is None:
-            return
-        self._alarm.stop()
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
-        if self._link.is_open:
-            self._link.close(0, "the device closed the connection", True)
-            if not port.busy():
-                port.write(self._link.output(ticks()))
-        port.close()
-        self._last, self._port = port, None
-        self._ended = self._ended or "closed"
-        self._room.set()
+        from .serialcontrol import close
+
+        close(self)
 
     def release(self):
         """The program is done with the port: a console is given back to its user."""
-        if MICROPYTHON and self._last is not None:
+        if self._last is not None and hasattr(self._last, "release"):
             self._last.release()
-
-
-async def _open_port(url, path, options):
-    """The port object for a path: see _mpports and _posixport for what a port is."""
-    if MICROPYTHON:
-        from . import _mpports as ports
-    else:
-        from . import _posixport as ports
-    try:
-        return await ports.open_port(path, options)
-    except OSError as e:
-        from .transport import explain
-
-        raise TransportError("%s: %s" % (url, explain(e)))

@@ -2,8 +2,6 @@ from collections.abc import Callable
 
 from .transport import TransportDetails
 
-def parse(url: str) -> tuple[str, dict[str, int]]: ...
-
 class SerialTransport:
     private: bool
     url: str
