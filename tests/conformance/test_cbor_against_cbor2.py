@@ -10,7 +10,7 @@ from typing import Any
 import cbor2
 import pytest
 
-from wamp import cbor
+from wamp import cbor, cborrare
 from wamp.errors import LocalProtocolError, RemoteProtocolError
 
 ROUNDS = 3000
@@ -134,7 +134,6 @@ def test_floats_of_boards(monkeypatch: pytest.MonkeyPatch, single: bool) -> None
 
 def test_utf8_check_of_micropython() -> None:
     # All that MicroPython's own decoder lets pass differs in the first two octets only.
-    is_utf8 = vars(cbor)["_is_utf8"]
     for first in range(0xC0, 0xF8):
         more = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
         for second in range(0x80, 0xC0):
@@ -146,7 +145,7 @@ def test_utf8_check_of_micropython() -> None:
                 expected = False
             for before, after in (("", ""), ("a", "\u00e9"), ("\U0010ffff", "b")):
                 whole = before.encode() + octets + after.encode()
-                assert is_utf8(whole) == expected, octets
+                assert cborrare.is_utf8(whole) == expected, octets
 
 
 class Level(enum.IntEnum):

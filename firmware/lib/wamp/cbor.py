@@ -58,8 +58,6 @@ _SINGLE = const(0xFA)
 _DOUBLE = const(0xFB)
 _BREAK = const(0xFF)
 
-_TAG_BIGNUM = const(2)
-_TAG_NEGATIVE_BIGNUM = const(3)
 
 # Keys that fall into one slot of a dict make building it quadratic, and MicroPython's hashes are
 # not seeded: 1,024 such keys take 0.6 s of an RP2040 (measured), 4,096 would take near ten.
@@ -67,12 +65,6 @@ _PAIRS_MAX = const(1024)
 
 # Not a constant expression, because the compiler that folds it may have better floats.
 _FLOATS_ARE_SINGLE = float("16777217") == 16777216
-
-try:
-    b"\xc0\x80".decode()
-    _UTF8_IS_UNCHECKED = True
-except UnicodeError:  # CPython
-    _UTF8_IS_UNCHECKED = False
 
 # What unpack_from raises beyond the end: MicroPython has no error class of struct's own.
 _StructError = getattr(struct, "error", ValueError)
@@ -105,8 +97,10 @@ def _encode(out, add, items, depth):
             if kind is str:
                 octets = item.encode()
                 n = len(octets)
-                if n != len(item) and _UTF8_IS_UNCHECKED and not _is_utf8(octets):
-                    raise UnicodeError
+                if n != len(item):
+                    from .cborrare import check_utf8
+
+                    check_utf8(octets)
                 if n < 24:
                     add(_TEXT | n)
                 else:
@@ -149,7 +143,9 @@ def _encode(out, add, items, depth):
                 _head(out, _OCTETS, len(item))
                 out += item
             else:
-                _encode(out, add, (_plain(item),), depth)
+                from .cborrare import plain
+
+                _encode(out, add, (plain(item),), depth)
     except UnicodeError:
         raise LocalProtocolError("cannot encode text with surrogates or beyond Unicode")
     except RuntimeError:  # the interpreter's stack is shorter than `depth`
@@ -169,13 +165,9 @@ def _head(out, major, n):
     elif n < 0x10000000000000000:
         out += pack(">BQ", major | 27, n)
     else:  # only integers get here
-        size = 16
-        while n >> 8 * size:
-            size *= 2
-        octets = n.to_bytes(size, "big").lstrip(b"\0")
-        out.append(_TAG | (_TAG_NEGATIVE_BIGNUM if major else _TAG_BIGNUM))
-        _head(out, _OCTETS, len(octets))
-        out += octets
+        from .cborrare import bignum
+
+        bignum(out, major, n)
 
 
 def _float(value):
@@ -215,23 +207,6 @@ def _float(value):
             return octets
         half = 0x7C00  # infinity
     return pack(">BH", _HALF, (octets[1] & 0x80) << 8 | half)
-
-
-def _plain(value):
-    """The same value as the plain builtin it derives from."""
-    if isinstance(value, str):
-        return value.encode().decode()
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, dict):
-        return OrderedDict(value.items())
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    raise LocalProtocolError("cannot encode a value of type %s" % type(value).__name__)
 
 
 def decode(data, depth=16):
@@ -298,7 +273,9 @@ def _decode(data, i, end, count, add, depth):
                     elif n == 31 and head >= _ARRAY:
                         n = -1
                     elif n == 31 and head >= _OCTETS:
-                        i = _chunks(data, i, end, head & 0xE0, add)
+                        from .cborrare import chunks
+
+                        i = chunks(data, i, end, head & 0xE0, add)
                         continue
                     else:
                         raise _bad("unassigned head 0x%02x" % head, start)
@@ -306,8 +283,10 @@ def _decode(data, i, end, count, add, depth):
                     value = unpack_from(">d", data, i)[0]
                     i += 8
                     # The RP2040's conversion to single makes NaN infinite.
-                    if data[start + 1] & 0x7F == 0x7F and _is_nan(data[start + 1 : i]):
-                        value = float("nan")
+                    if data[start + 1] & 0x7F == 0x7F and data[start + 2] >= 0xF0:
+                        from .cborrare import not_finite
+
+                        value = not_finite(data, start)
                     add(value)
                     continue
                 elif head == _SINGLE:
@@ -325,8 +304,10 @@ def _decode(data, i, end, count, add, depth):
                         add(octets)
                     else:
                         text = octets.decode()
-                        if len(text) != n and _UTF8_IS_UNCHECKED and not _is_utf8(octets):
-                            raise UnicodeError
+                        if len(text) != n:
+                            from .cborrare import check_utf8
+
+                            check_utf8(octets)
                         add(text)
                 elif head < _NEGATIVE:
                     add(n)
@@ -359,7 +340,9 @@ def _decode(data, i, end, count, add, depth):
             elif head == _NULL:
                 add(None)
             elif head < _SIMPLE:
-                i, bignum = _tags(data, start, end)
+                from .cborrare import tags
+
+                i, bignum = tags(data, start, end)
                 if bignum is None:
                     count += 1  # the tagged item is still to come
                 else:
@@ -367,7 +350,9 @@ def _decode(data, i, end, count, add, depth):
             elif head == _BREAK and count < 0:
                 return i
             else:
-                i, value = _simple(data, i, head)
+                from .cborrare import simple
+
+                i, value = simple(data, i, head)
                 add(value)
     except UnicodeError:
         raise _bad("text that is not UTF-8", start)
@@ -378,89 +363,3 @@ def _decode(data, i, end, count, add, depth):
     except RuntimeError:  # the interpreter's stack is shorter than `depth`
         raise _bad("nested too deeply for the stack", start)
     return i
-
-
-def _chunks(data, i, end, major, add):
-    """Add the string whose chunks begin at octet `i`; returns where its break ends."""
-    chunks = []
-    while data[i] != _BREAK:
-        if data[i] & 0xE0 != major or data[i] & 0x1F == 31:
-            raise _bad("a chunk that is not a string of the same type with a length", i)
-        i = _decode(data, i, end, 1, chunks.append, 1)
-    add((b"" if major == _OCTETS else "").join(chunks))
-    return i + 1
-
-
-def _tags(data, i, end):
-    """Pass over the tags from octet `i` on; returns where the tagged item begins and None.
-
-    For a bignum, which is one item with its tag: where it ends and the integer.
-    """
-    while data[i] & 0xE0 == _TAG:
-        start = i
-        tag = data[i] & 0x1F
-        i += 1
-        if tag > 23:
-            if tag > 27:
-                raise _bad("unassigned head 0x%02x" % data[start], start)
-            size = 1 << (tag - 24)
-            tag = int.from_bytes(data[i : i + size], "big")
-            i += size
-        if tag == _TAG_BIGNUM or tag == _TAG_NEGATIVE_BIGNUM:
-            if data[i] & 0xE0 != _OCTETS:
-                raise _bad("a bignum that is not octets", start)
-            octets = []
-            i = _decode(data, i, end, 1, octets.append, 1)
-            n = int.from_bytes(octets[0], "big")
-            return i, (n if tag == _TAG_BIGNUM else -1 - n)
-    if data[i] == _BREAK:
-        raise _bad("a tag without an item", start)
-    return i, None
-
-
-def _simple(data, i, head):
-    """The rare items of major type 7, octet `i` being the one after the head."""
-    if head == _HALF:
-        half = data[i] << 8 | data[i + 1]
-        exponent = half >> 10 & 0x1F
-        value = half & 0x3FF
-        if exponent == 31:
-            value = float("nan" if value else "inf")
-        else:
-            value = ((value | 0x400) << exponent if exponent else value << 1) / 0x2000000
-        return i + 2, (-value if half & 0x8000 else value)
-    if head == _BREAK:
-        raise _bad("a break outside an indefinite item", i - 1)
-    if head > _SIMPLE | 24 or head == _SIMPLE | 24 and data[i] < 32:
-        raise _bad("unassigned head 0x%02x" % head, i - 1)
-    return (i + 1 if head == _SIMPLE | 24 else i), None
-
-
-def _is_nan(octets):
-    """Whether the octets of a double stand for NaN: an exponent of ones, and a fraction."""
-    return octets[1] >= 0xF0 and octets[1:] != b"\xf0\0\0\0\0\0\0"
-
-
-def _is_utf8(octets):
-    """Whether octets that MicroPython takes for UTF-8 are that (RFC 3629 section 4).
-
-    It lets overlong forms, surrogates and code points beyond 10FFFF pass, which the peers do not.
-    Only the octet after the first one of a character can be too low or too high.
-    """
-    lead = 0
-    for octet in octets:
-        if octet > 0xBF:
-            if octet < 0xC2 or octet > 0xF4:
-                return False
-            if octet > 0xDF:
-                lead = octet
-        elif lead:
-            if (
-                (lead == 0xE0 and octet < 0xA0)
-                or (lead == 0xED and octet > 0x9F)
-                or (lead == 0xF0 and octet < 0x90)
-                or (lead == 0xF4 and octet > 0x8F)
-            ):
-                return False
-            lead = 0
-    return True
