@@ -16,6 +16,7 @@ limit is what bounds the memory, and a MemoryError is not caught here.
 """
 
 import struct
+import sys
 from collections import OrderedDict
 from struct import pack, unpack_from
 
@@ -363,3 +364,10 @@ def _decode(data, i, end, count, add, depth):
     except RuntimeError:  # the interpreter's stack is shorter than `depth`
         raise _bad("nested too deeply for the stack", start)
     return i
+
+
+if sys.maxsize == 0x7FFFFFFF:
+    try:
+        from ._accel import encode as _encode
+    except (ImportError, SyntaxError, ValueError):
+        pass  # not there, or for another processor

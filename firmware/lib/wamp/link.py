@@ -8,6 +8,7 @@ passes octets and the time to `receive`, calls `tick` when `timeout` says so, an
 Time is a count of milliseconds that may wrap at any multiple of 2^30.
 """
 
+import sys
 from binascii import crc32
 from struct import pack_into
 
@@ -391,3 +392,13 @@ class Link:
                 self._probe = True
                 self._at = (now + min(max(self.rto, quiet), _RTO_MAX)) & 0x3FFFFFFF
         return found
+
+
+if sys.maxsize == 0x7FFFFFFF:
+    try:
+        from ._accel import put, receive
+
+        Link.put = put
+        Link.receive = receive
+    except (ImportError, SyntaxError, ValueError):
+        pass  # not there, or for another processor
