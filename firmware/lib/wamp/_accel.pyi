@@ -3,7 +3,7 @@ from typing import Any
 
 from .link import Link
 
-__all__ = ["encode", "put", "receive"]
+__all__ = ("encode", "put", "receive")
 
 def encode(
     out: bytearray, add: Callable[[int], None], items: Iterable[Any], depth: int
