@@ -9,7 +9,7 @@ lost_ms (docs/link.md).
 
 import asyncio
 
-from ._port import MICROPYTHON, Alarm, set_clock, ticks
+from ._port import MICROPYTHON, Alarm, ticks
 from .errors import TransportLost
 from .link import CLOSED, CONSOLE, STREAM
 from .transport import BACKLOG_HIGH, TransportDetails
@@ -38,7 +38,7 @@ class SerialTransport:
         self.url = url
         self.path, self.options = parse(url)
         self.details = TransportDetails("serial", url)
-        self._on_utc = on_utc or (set_clock if MICROPYTHON else None)
+        self._on_utc = on_utc
         self._port = None
         self._last = None  # the port once it is closed
         self._link = None
@@ -66,7 +66,7 @@ class SerialTransport:
         except OSError:
             from .serialcontrol import reopen
 
-            octets = await reopen(port, link)
+            octets = await reopen(self, port, link)
         finally:
             self._pulling = False
         if self._port is None:
@@ -109,6 +109,10 @@ class SerialTransport:
                 self._room.set()
             elif value and self._on_utc:
                 self._on_utc(value)
+            elif value and MICROPYTHON:
+                from ._clock import set_clock
+
+                set_clock(value)
 
     def _flush(self):
         """Give the port what the link wants sent."""
@@ -152,7 +156,7 @@ class SerialTransport:
             raise TransportLost("%s: %s" % (self.url, self._ended))
 
     def write(self, octets):
-        """Send, or keep what the line does not take yet."""
+        """Send, or keep what the line does not take yet; returns the backlog then."""
         if self._ended:
             self._check()
         link = self._link
@@ -163,13 +167,14 @@ class SerialTransport:
                     self._flush()  # the port keeps some of it
                 else:
                     self._alarm.within(link.rto)
-                return
+                return 0
         if link.send(octets) < len(octets):
             self._ended = "the line does not take what is sent"
             self._check()
         if link.pending() > BACKLOG_HIGH:
             self._room.clear()
         self._flush()
+        return link.pending()
 
     def backlog(self):
         """Octets that wait to be sent or acknowledged."""
@@ -177,7 +182,7 @@ class SerialTransport:
 
     async def drain(self):
         """Wait until the backlog is small."""
-        while self._link.pending() > BACKLOG_HIGH and not self._ended:
+        while self.backlog() > BACKLOG_HIGH and not self._ended:
             if self._pulling:
                 await self._room.wait()
             else:

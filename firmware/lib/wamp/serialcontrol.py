@@ -59,7 +59,7 @@ async def open_port(url, path, options):
 
         return open_path(path)
     except OSError as e:
-        from .transport import explain
+        from ._explain import explain
 
         raise TransportError("%s: %s" % (url, explain(e)))
 
@@ -108,10 +108,13 @@ async def _until(transport, true, ms):
             break
 
 
-async def reopen(port, link):
+async def reopen(transport, port, link):
     """A cable that was bumped: the connection outlives it for lost_ms. Returns no octets."""
-    if await port.reopen():
-        resume(link, ticks())
+    if transport._port is not None and await port.reopen():
+        if transport._port is None:
+            port.close()  # the transport was closed meanwhile
+        else:
+            resume(link, ticks())
     return b""
 
 
@@ -139,5 +142,7 @@ def close(transport):
             port.write(transport._link.output(ticks()))
     port.close()
     transport._last, transport._port = port, None
+    # Kilobytes: the transport may outlive its use, by a stale reference to it in a coroutine.
+    transport._link = None
     transport._ended = transport._ended or "closed"
     transport._room.set()
