@@ -1,0 +1,252 @@
+"""What all serializers share: batches, errors, statistics."""
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from microwamp.exception import SerializationError
+from wamp.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from microwamp.message import Message
+
+Stats = dict[str, Any]
+"""What `Serializer.stats` returns."""
+
+
+class ObjectSerializer:
+    """Plain values to octets and back; a format defines `pack` and `unpack`.
+
+    Batched, each message is preceded by its length (32 bits, big-endian; WAMP advanced profile,
+    "Message Batching"). `unserialize` returns the values of one payload: one, or those of a batch.
+    """
+
+    NAME: ClassVar[str]
+    """Name of the format."""
+
+    BINARY: ClassVar[bool]
+    """Whether the octets need a transport that carries any octets; else they are UTF-8."""
+
+    def __init__(self, batched: bool = False) -> None:
+        self._batched = batched
+
+    def pack(self, obj: Any) -> bytes:
+        """One value as octets; raises whatever the format's own library raises."""
+        raise NotImplementedError
+
+    def unpack(self, data: bytes) -> Any:
+        """The one value in `data`; raises whatever the format's own library raises."""
+        raise NotImplementedError
+
+    def serialize(self, obj: Any) -> bytes:
+        """One value as octets, as a batch of one if this serializer is batched."""
+        data = self.pack(obj)
+        return len(data).to_bytes(4, "big") + data if self._batched else data
+
+    def unserialize(self, payload: bytes) -> list[Any]:
+        """The values in `payload`."""
+        if not self._batched:
+            return [self.unpack(payload)]
+        found = []
+        pos, size = 0, len(payload)
+        while pos < size:
+            end = pos + 4 + int.from_bytes(payload[pos : pos + 4], "big")
+            if end > size or pos + 4 > size:
+                raise RemoteProtocolError(f"a batch that ends within the message at octet {pos}")
+            found.append(self.unpack(payload[pos + 4 : end]))
+            pos = end
+        if not found:
+            raise RemoteProtocolError("an empty batch")
+        return found
+
+
+class _Count:
+    """Octets, messages and rated messages of one direction."""
+
+    __slots__ = ("octets", "messages", "rated")
+
+    def __init__(self) -> None:
+        self.octets = self.messages = self.rated = 0
+
+    def row(self) -> dict[str, int]:
+        return {"bytes": self.octets, "messages": self.messages, "rated_messages": self.rated}
+
+
+class _MessageTypeMap:
+    """`Serializer.MESSAGE_TYPE_MAP`, loaded when it is first asked for: 25 classes in 25 modules
+    that whoever only serializes values does not need."""
+
+    def __get__(self, _obj: Any, owner: type["Serializer"]) -> "dict[int, type[Message]]":
+        found: dict[int, type[Message]] = import_module("microwamp.message").MESSAGE_TYPE_MAP
+        Serializer.MESSAGE_TYPE_MAP = found
+        return found
+
+
+class Serializer:
+    """WAMP messages to octets and back, counted.
+
+    Octets that are not a message raise ProtocolError, messages that the format cannot express
+    SerializationError.
+    """
+
+    RATED_MESSAGE_SIZE = 512
+    """Octets of one rated message: a message of n octets counts as n / 512, rounded up."""
+
+    MESSAGE_TYPE_MAP: "ClassVar[dict[int, type[Message]]]" = _MessageTypeMap()  # type: ignore[assignment]
+    """Message classes by the code of the message."""
+
+    SERIALIZER_ID: str
+    """Name in the WebSocket subprotocol, "cbor" or "cbor.batched"."""
+
+    RAWSOCKET_SERIALIZER_ID: ClassVar[int]
+    """Number in the RawSocket handshake."""
+
+    MIME_TYPE: ClassVar[str]
+    """MIME type of the format."""
+
+    def __init__(self, serializer: ObjectSerializer) -> None:
+        """serializer: for the values that messages are made of."""
+        self._serializer = serializer
+        self._binary = serializer.BINARY
+        if serializer._batched:
+            self.SERIALIZER_ID = f"{self.SERIALIZER_ID}.batched"
+        self._sent, self._received = _Count(), _Count()
+        self._stats_reset = time.time_ns()
+        self._stats_cycle = 0
+        self._limit_rated: int | None = None
+        self._limit_duration: int | None = None
+        self._on_limit: Callable[[Stats], object] | None = None
+
+    @property
+    def PAYLOAD_SERIALIZER_ID(self) -> str:
+        """Name of the format of the application payload."""
+        return self._serializer.NAME
+
+    def serialize_payload(self, data: Any) -> bytes:
+        """Application payload (a list or a dictionary) as octets of this serializer's format."""
+        return self._serializer.serialize(data)
+
+    def serialize(self, msg: "Message") -> tuple[bytes, bool]:
+        """Octets of `msg`, and whether they are binary (else UTF-8).
+
+        Raises SerializationError for values that the format does not have.
+        """
+        try:
+            data = msg.serialize(self._serializer)
+        except Exception as e:
+            raise SerializationError(
+                f"{type(msg).__name__} as {self.SERIALIZER_ID}: {type(e).__name__}: {e!s:.200}"
+            ) from e
+        self._count(self._sent, len(data), 1)
+        return data, self._binary
+
+    def unserialize(self, payload: bytes, isBinary: bool | None = None) -> "list[Message]":
+        """The messages in `payload`: one, or those of a batch.
+
+        isBinary: how the transport marked the payload (a WebSocket frame), if it did.
+        Raises ProtocolError for whatever is wrong with the octets or with a message.
+        """
+        if isBinary is not None and isBinary is not self._binary:
+            raise RemoteProtocolError(
+                f"{self.SERIALIZER_ID} in a {'binary' if isBinary else 'text'} frame"
+            )
+        try:
+            found = self._serializer.unserialize(payload)
+        except Exception as e:
+            # The libraries' own errors, RecursionError and MemoryError: the sender's fault.
+            raise RemoteProtocolError(
+                f"not a message in {self.SERIALIZER_ID}: {e!s:.200}" or type(e).__name__
+            ) from e
+        classes = self.MESSAGE_TYPE_MAP
+        messages = []
+        for wmsg in found:
+            if type(wmsg) is not list or not wmsg:
+                raise RemoteProtocolError(f"a {type(wmsg).__name__} in place of a message")
+            code = wmsg[0]
+            if type(code) is not int or code not in classes:
+                raise RemoteProtocolError(f"unknown message type {code!r:.40}")
+            messages.append(classes[code].parse(wmsg))
+        self._count(self._received, len(payload), len(messages))
+        return messages
+
+    def _count(self, count: _Count, octets: int, messages: int) -> None:
+        count.octets += octets
+        count.messages += messages
+        count.rated += -(-octets // self.RATED_MESSAGE_SIZE)
+        if self._on_limit is not None and self._limit_reached():
+            self._on_limit(self.stats())
+
+    def _limit_reached(self) -> bool:
+        if self._limit_duration and time.time_ns() - self._stats_reset >= self._limit_duration:
+            return True
+        return bool(self._limit_rated) and self.stats_rated_messages() >= (self._limit_rated or 0)
+
+    def stats_reset(self) -> int:
+        """When the statistics were last reset: nanoseconds since 1970 (UTC)."""
+        return self._stats_reset
+
+    def stats_bytes(self) -> int:
+        """Octets serialized and unserialized."""
+        return self._sent.octets + self._received.octets
+
+    def stats_messages(self) -> int:
+        """Messages serialized and unserialized."""
+        return self._sent.messages + self._received.messages
+
+    def stats_rated_messages(self) -> int:
+        """Rated messages serialized and unserialized."""
+        return self._sent.rated + self._received.rated
+
+    def set_stats_autoreset(
+        self,
+        rated_messages: int | None,
+        duration: int | None,
+        callback: Callable[[Stats], object],
+        reset_now: bool = False,
+    ) -> Stats | None:
+        """Have `callback` called with the statistics, which are then reset, after that many rated
+        messages or that many nanoseconds, whichever is first; time is looked at when a message
+        passes. reset_now: call it at once, too, and return what it was given.
+
+        Raises ValueError if neither limit is given, or one is not a number of 1 or more.
+        """
+        for name, limit in (("rated_messages", rated_messages), ("duration", duration)):
+            if limit is not None and (type(limit) is not int or limit < 1):
+                raise ValueError(f"{name} is {limit!r}, not None and not a number of 1 or more")
+        if rated_messages is None and duration is None:
+            raise ValueError("neither rated_messages nor duration is given")
+        if not callable(callback):
+            raise ValueError(f"callback is {callback!r}, which cannot be called")
+        self._limit_rated = rated_messages
+        self._limit_duration = duration
+        self._on_limit = callback
+        if not reset_now:
+            return None
+        stats = self.stats()
+        callback(stats)
+        return stats
+
+    def stats(self, reset: bool = True, details: bool = False) -> Stats:
+        """The statistics: cycle, serializer, timestamp of the last reset and duration since then
+        (ns), bytes, messages, rated_messages; with `details` these three for each of "serialized"
+        and "unserialized". `cycle` counts the calls of this method."""
+        now = time.time_ns()
+        self._stats_cycle += 1
+        found: Stats = {
+            "cycle": self._stats_cycle,
+            "serializer": self.SERIALIZER_ID,
+            "timestamp": self._stats_reset,
+            "duration": now - self._stats_reset,
+        }
+        if details:
+            found["serialized"] = self._sent.row()
+            found["unserialized"] = self._received.row()
+        else:
+            found["bytes"] = self.stats_bytes()
+            found["messages"] = self.stats_messages()
+            found["rated_messages"] = self.stats_rated_messages()
+        if reset:
+            self._sent, self._received = _Count(), _Count()
+            self._stats_reset = now
+        return found

@@ -1,0 +1,92 @@
+"""CBOR, by the cbor2 package, held to what a message may be."""
+
+import os
+from typing import Any, NoReturn
+
+import cbor2
+
+from wamp.errors import RemoteProtocolError
+
+from ._base import ObjectSerializer, Serializer
+from .limits import DEPTH, NUMBER_KEYS_OCTETS
+
+# cbor2 stops at the end of a value and does not tell where that is. So every value is read as
+# the first of a list of two, the second being octets that nobody else can know.
+_END = os.urandom(16)
+_HEAD, _TAIL = b"\x82", b"\x50" + _END
+
+
+def _refuse(*_: Any) -> NoReturn:
+    raise RemoteProtocolError("CBOR with a tag that is refused")
+
+
+# Tags whose values are not what their octets are: big floats (2^(2^31) in six octets), text and
+# values by reference (a few octets grow to any size), regular expressions and MIME messages
+# (programs and parsers fed by a peer).
+_REFUSED = dict.fromkeys((5, 25, 28, 29, 35, 36, 256), _refuse)
+
+# The first octets of simple values, undefined included. They occur in text too: then the walk
+# finds nothing.
+_SIMPLE = frozenset((*range(0xE0, 0xF4), 0xF7, 0xF8))
+
+
+def _untagged(tag: cbor2.CBORTag, _immutable: bool) -> Any:
+    return tag.value
+
+
+class CBORObjectSerializer(ObjectSerializer):
+    """Values as CBOR (RFC 8949).
+
+    Decimals, dates, fractions, UUIDs and sets travel as the tags that are registered for them; of
+    a tag that is unknown only the value is kept. Of equal keys the last wins.
+    """
+
+    NAME = "cbor"
+    BINARY = True
+
+    def pack(self, obj: Any) -> bytes:
+        return cbor2.dumps(obj)
+
+    def unpack(self, data: bytes) -> Any:
+        framed = _HEAD + data + _TAIL
+        try:
+            found = cbor2.loads(
+                framed,
+                max_depth=DEPTH + 1,
+                semantic_decoders=_REFUSED,
+                tag_hook=_untagged,
+                strict_hashable_types=len(data) > NUMBER_KEYS_OCTETS,
+            )
+        except cbor2.CBORDecodeEOF as e:
+            raise RemoteProtocolError("ends within a value") from e
+        if found[1] != _END:
+            raise RemoteProtocolError("octets after the end of the value")
+        value = found[0]
+        if not _SIMPLE.isdisjoint(data):
+            return _without_simple(value)
+        return value
+
+
+def _without_simple(value: Any) -> Any:
+    """`value` with None in place of undefined and of simple values that nobody has assigned."""
+    kind = type(value)
+    if kind is list:
+        for i, item in enumerate(value):
+            value[i] = _without_simple(item)
+    elif kind is dict:
+        for key, item in value.items():
+            value[key] = _without_simple(item)
+    elif value is cbor2.undefined or kind is cbor2.CBORSimpleValue:
+        return None
+    return value
+
+
+class CBORSerializer(Serializer):
+    """WAMP messages as CBOR."""
+
+    SERIALIZER_ID = "cbor"
+    RAWSOCKET_SERIALIZER_ID = 3
+    MIME_TYPE = "application/cbor"
+
+    def __init__(self, batched: bool = False) -> None:
+        super().__init__(CBORObjectSerializer(batched))
