@@ -156,7 +156,7 @@ class Serializer:
         except Exception as e:
             # The libraries' own errors, RecursionError and MemoryError: the sender's fault.
             raise RemoteProtocolError(
-                f"not a message in {self.SERIALIZER_ID}: {e!s:.200}" or type(e).__name__
+                f"not a message in {self.SERIALIZER_ID}: {str(e)[:200] or type(e).__name__}"
             ) from e
         classes = self.MESSAGE_TYPE_MAP
         messages = []

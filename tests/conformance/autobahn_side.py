@@ -1,0 +1,52 @@
+"""Asks autobahn's serializers (autobahn_peer.py, in crossbar's environment), all questions at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from microwamp_rig.crossbar import program
+
+SCRIPT = Path(__file__).with_name("autobahn_peer.py")
+
+
+def out(value: Any) -> Any:
+    """A value as JSON: octets are {"$": hex}."""
+    if isinstance(value, bytes):
+        return {"$": value.hex()}
+    if isinstance(value, dict):
+        return {key: out(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [out(item) for item in value]
+    return value
+
+
+def into(value: Any) -> Any:
+    """The reverse of `out`."""
+    if isinstance(value, dict):
+        if value.keys() == {"$"}:
+            return bytes.fromhex(value["$"])
+        return {key: into(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [into(item) for item in value]
+    return value
+
+
+def ask(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answers to all questions, in their order; see autobahn_peer.py for both."""
+    lines = "".join(json.dumps(out(question)) + "\n" for question in questions)
+    done = subprocess.run(
+        [str(program().with_name("python")), str(SCRIPT)],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    answers = [into(json.loads(line)) for line in done.stdout.splitlines()]
+    assert len(answers) == lines.count("\n"), done.stderr[-2000:]
+    return answers
