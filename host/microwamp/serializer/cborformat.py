@@ -8,7 +8,7 @@ import cbor2
 from wamp.errors import RemoteProtocolError
 
 from ._base import ObjectSerializer, Serializer
-from .limits import DEPTH, NUMBER_KEYS_OCTETS
+from .limits import CONTAINERS, DEPTH, NUMBER_KEYS_OCTETS, too_deep
 
 # cbor2 stops at the end of a value and does not tell where that is. So every value is read as
 # the first of a list of two, the second being octets that nobody else can know.
@@ -45,6 +45,9 @@ class CBORObjectSerializer(ObjectSerializer):
     BINARY = True
 
     def pack(self, obj: Any) -> bytes:
+        # cbor2 follows a value to the end of the stack, and takes the process with it.
+        if isinstance(obj, CONTAINERS) and too_deep(obj):
+            raise ValueError(f"nested deeper than {DEPTH} levels")
         return cbor2.dumps(obj)
 
     def unpack(self, data: bytes) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from wamp.errors import RemoteProtocolError
 
 from ._base import ObjectSerializer, Serializer
-from .limits import DEPTH, check_depth
+from .limits import DEPTH, too_deep
 
 _DECIMAL = re.compile(r"[+\-E.0-9]+")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -81,8 +81,8 @@ class JsonObjectSerializer(ObjectSerializer):
     def unpack(self, data: bytes) -> Any:
         text = data.decode()
         value = self._decode(text)
-        if text.count("[") + text.count("{") > DEPTH:
-            check_depth(value, "JSON")
+        if text.count("[") + text.count("{") > DEPTH and too_deep(value):
+            raise RemoteProtocolError(f"nested deeper than {DEPTH} levels")
         if "\\u" in text and _SURROGATE.search(text):
             # Half a character is no text: no other format could carry it on.
             _escaped(value).encode()

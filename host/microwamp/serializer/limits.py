@@ -1,8 +1,7 @@
 """Bounds that all formats share, and what keeps values within them."""
 
+from collections import deque
 from typing import Any
-
-from wamp.errors import RemoteProtocolError
 
 # Levels of lists and dictionaries in one message. The device's decoder takes 16, programs on
 # hosts seldom use 20; what is deeper would exhaust the stack of whoever walks the value next.
@@ -17,17 +16,16 @@ NUMBER_KEYS_OCTETS = 65_536
 DIGITS = 1300
 
 
-def check_depth(value: Any, what: str) -> None:
-    """Raises RemoteProtocolError for nesting beyond DEPTH; level by level, without recursion."""
-    level = [value]
-    for _ in range(DEPTH + 1):
-        below: list[Any] = []
-        for item in level:
-            if type(item) is list:
-                below += [x for x in item if type(x) is list or type(x) is dict]
-            elif type(item) is dict:
-                below += [x for x in item.values() if type(x) is list or type(x) is dict]
-        if not below:
-            return
-        level = below
-    raise RemoteProtocolError(f"{what}: nested deeper than {DEPTH} levels")
+# What is no container, and what is one.
+_SCALARS = frozenset((int, str, float, bool, type(None), bytes))
+CONTAINERS = (list, dict, tuple, set, frozenset, deque)
+
+
+def too_deep(value: Any, levels: int = DEPTH - 1) -> bool:
+    """Whether a container holds more than that many levels of containers below itself."""
+    items = value.values() if isinstance(value, dict) else value
+    if not _SCALARS.issuperset(map(type, items)):
+        for item in items:
+            if isinstance(item, CONTAINERS) and (not levels or too_deep(item, levels - 1)):
+                return True
+    return False

@@ -7,7 +7,7 @@ import msgpack
 from wamp.errors import RemoteProtocolError
 
 from ._base import ObjectSerializer, Serializer
-from .limits import DEPTH, NUMBER_KEYS_OCTETS, check_depth
+from .limits import DEPTH, NUMBER_KEYS_OCTETS, too_deep
 
 # A container is allocated by the count that it claims, up to as many as there are octets. This
 # many claims of 16 or 32 bits are let through as they are; where there are more octets that look
@@ -32,8 +32,8 @@ class MsgPackObjectSerializer(ObjectSerializer):
         if len(data) > DEPTH and sum(map(data.count, _COUNTED)) > _CLAIMS:
             _scan(data)
         value = msgpack.unpackb(data, strict_map_key=len(data) > NUMBER_KEYS_OCTETS)
-        if len(data) > DEPTH:
-            check_depth(value, "MessagePack")
+        if len(data) > DEPTH and type(value) in (list, dict) and too_deep(value):
+            raise RemoteProtocolError(f"nested deeper than {DEPTH} levels")
         return value
 
 
