@@ -44,6 +44,10 @@ class ObjectSerializer:
         data = self.pack(obj)
         return len(data).to_bytes(4, "big") + data if self._batched else data
 
+    def serialize_message(self, message: "Message") -> bytes:
+        """A message as octets; what `Message.serialize` asks for and keeps."""
+        return self.serialize(message.marshal())
+
     def unserialize(self, payload: bytes) -> list[Any]:
         """The values in `payload`."""
         if not self._batched:
@@ -71,6 +75,12 @@ class _Count:
 
     def row(self) -> dict[str, int]:
         return {"bytes": self.octets, "messages": self.messages, "rated_messages": self.rated}
+
+
+def _no_message(found: Any) -> RemoteProtocolError:
+    if type(found) is not list or not found:
+        return RemoteProtocolError(f"a {type(found).__name__} in place of a message")
+    return RemoteProtocolError(f"unknown message type {found[0]!r:.40}")
 
 
 class _MessageTypeMap:
@@ -132,13 +142,27 @@ class Serializer:
 
         Raises SerializationError for values that the format does not have.
         """
-        try:
-            data = msg.serialize(self._serializer)
-        except Exception as e:
-            raise SerializationError(
-                f"{type(msg).__name__} as {self.SERIALIZER_ID}: {type(e).__name__}: {e!s:.200}"
-            ) from e
-        self._count(self._sent, len(data), 1)
+        serializer = self._serializer
+        # As `Message.serialize` does it, without the three calls on the way.
+        kept = msg._serialized
+        if kept is None:
+            kept = msg._serialized = {}
+        data = kept.get(serializer)
+        if data is None:
+            try:
+                data = kept[serializer] = serializer.serialize(msg.marshal())
+            except Exception as e:
+                raise SerializationError(
+                    f"{type(msg).__name__} as {self.SERIALIZER_ID}: "
+                    f"{type(e).__name__}: {e!s:.200}"
+                ) from e
+        octets = len(data)
+        count = self._sent
+        count.octets += octets
+        count.messages += 1
+        count.rated += -(-octets // self.RATED_MESSAGE_SIZE)
+        if self._on_limit is not None:
+            self._look_at_limit()
         return data, self._binary
 
     def unserialize(self, payload: bytes, isBinary: bool | None = None) -> "list[Message]":
@@ -161,26 +185,28 @@ class Serializer:
         classes = self.MESSAGE_TYPE_MAP
         messages = []
         for wmsg in found:
-            if type(wmsg) is not list or not wmsg:
-                raise RemoteProtocolError(f"a {type(wmsg).__name__} in place of a message")
-            code = wmsg[0]
-            if type(code) is not int or code not in classes:
-                raise RemoteProtocolError(f"unknown message type {code!r:.40}")
-            messages.append(classes[code].parse(wmsg))
-        self._count(self._received, len(payload), len(messages))
+            try:
+                klass = classes[wmsg[0]]
+            except (IndexError, KeyError, TypeError):
+                raise _no_message(wmsg) from None
+            messages.append(klass.parse(wmsg))
+        octets = len(payload)
+        count = self._received
+        count.octets += octets
+        count.messages += len(messages)
+        count.rated += -(-octets // self.RATED_MESSAGE_SIZE)
+        if self._on_limit is not None:
+            self._look_at_limit()
         return messages
 
-    def _count(self, count: _Count, octets: int, messages: int) -> None:
-        count.octets += octets
-        count.messages += messages
-        count.rated += -(-octets // self.RATED_MESSAGE_SIZE)
-        if self._on_limit is not None and self._limit_reached():
+    def _look_at_limit(self) -> None:
+        """Resets and reports the statistics if a limit of `set_stats_autoreset` is reached."""
+        duration, rated = self._limit_duration, self._limit_rated
+        if (duration is not None and time.time_ns() - self._stats_reset >= duration) or (
+            rated is not None and self.stats_rated_messages() >= rated
+        ):
+            assert self._on_limit is not None
             self._on_limit(self.stats())
-
-    def _limit_reached(self) -> bool:
-        if self._limit_duration and time.time_ns() - self._stats_reset >= self._limit_duration:
-            return True
-        return bool(self._limit_rated) and self.stats_rated_messages() >= (self._limit_rated or 0)
 
     def stats_reset(self) -> int:
         """When the statistics were last reset: nanoseconds since 1970 (UTC)."""

@@ -8,7 +8,8 @@ import cbor2
 from wamp.errors import RemoteProtocolError
 
 from ._base import ObjectSerializer, Serializer
-from .limits import CONTAINERS, DEPTH, NUMBER_KEYS_OCTETS, too_deep
+from .cborwriter import encode
+from .limits import DEPTH, NUMBER_KEYS_OCTETS
 
 # cbor2 stops at the end of a value and does not tell where that is. So every value is read as
 # the first of a list of two, the second being octets that nobody else can know.
@@ -25,11 +26,6 @@ def _refuse(*_: Any) -> NoReturn:
 # (programs and parsers fed by a peer).
 _REFUSED = dict.fromkeys((5, 25, 28, 29, 35, 36, 256), _refuse)
 
-# The first octets of simple values, undefined included. They occur in text too: then the walk
-# finds nothing.
-_SIMPLE = frozenset((*range(0xE0, 0xF4), 0xF7, 0xF8))
-
-
 def _untagged(tag: cbor2.CBORTag, _immutable: bool) -> Any:
     return tag.value
 
@@ -45,16 +41,12 @@ class CBORObjectSerializer(ObjectSerializer):
     BINARY = True
 
     def pack(self, obj: Any) -> bytes:
-        # cbor2 follows a value to the end of the stack, and takes the process with it.
-        if isinstance(obj, CONTAINERS) and too_deep(obj):
-            raise ValueError(f"nested deeper than {DEPTH} levels")
-        return cbor2.dumps(obj)
+        return encode(obj)
 
     def unpack(self, data: bytes) -> Any:
-        framed = _HEAD + data + _TAIL
         try:
             found = cbor2.loads(
-                framed,
+                _HEAD + data + _TAIL,
                 max_depth=DEPTH + 1,
                 semantic_decoders=_REFUSED,
                 tag_hook=_untagged,
@@ -65,21 +57,21 @@ class CBORObjectSerializer(ObjectSerializer):
         if found[1] != _END:
             raise RemoteProtocolError("octets after the end of the value")
         value = found[0]
-        if not _SIMPLE.isdisjoint(data):
-            return _without_simple(value)
+        if b"\xf7" in data:
+            return _without_undefined(value)
         return value
 
 
-def _without_simple(value: Any) -> Any:
-    """`value` with None in place of undefined and of simple values that nobody has assigned."""
+def _without_undefined(value: Any) -> Any:
+    """`value` with None in place of undefined, which JavaScript has and no other format."""
     kind = type(value)
     if kind is list:
         for i, item in enumerate(value):
-            value[i] = _without_simple(item)
+            value[i] = _without_undefined(item)
     elif kind is dict:
         for key, item in value.items():
-            value[key] = _without_simple(item)
-    elif value is cbor2.undefined or kind is cbor2.CBORSimpleValue:
+            value[key] = _without_undefined(item)
+    elif value is cbor2.undefined:
         return None
     return value
 

@@ -9,13 +9,14 @@ from wamp.errors import RemoteProtocolError
 from ._base import ObjectSerializer, Serializer
 from .limits import DEPTH, NUMBER_KEYS_OCTETS, too_deep
 
-# A container is allocated by the count that it claims, up to as many as there are octets. This
-# many claims of 16 or 32 bits are let through as they are; where there are more octets that look
-# like one, the counts are added up first.
-_CLAIMS = 16
-_COUNTED = (b"\xdc", b"\xdd", b"\xde", b"\xdf")
+# A container is allocated by the count that it claims, up to as many as there are octets. So many
+# octets that look like the first one of a container are let through; where there are more, the
+# counts are added up first, and the depth is looked at afterwards.
+_CONTAINERS_UNSEEN = 16
+_NO_CONTAINER = bytes({*range(256)} - {*range(0x80, 0xA0), *range(0xDC, 0xE0)})
 
 _pack = msgpack.Packer(use_bin_type=True).pack
+_unpack = msgpack.unpackb
 
 
 class MsgPackObjectSerializer(ObjectSerializer):
@@ -29,10 +30,11 @@ class MsgPackObjectSerializer(ObjectSerializer):
         return packed
 
     def unpack(self, data: bytes) -> Any:
-        if len(data) > DEPTH and sum(map(data.count, _COUNTED)) > _CLAIMS:
+        many = len(data.translate(None, _NO_CONTAINER)) > _CONTAINERS_UNSEEN
+        if many:
             _scan(data)
-        value = msgpack.unpackb(data, strict_map_key=len(data) > NUMBER_KEYS_OCTETS)
-        if len(data) > DEPTH and type(value) in (list, dict) and too_deep(value):
+        value = _unpack(data, strict_map_key=len(data) > NUMBER_KEYS_OCTETS)
+        if many and type(value) in (list, dict) and too_deep(value):
             raise RemoteProtocolError(f"nested deeper than {DEPTH} levels")
         return value
 

@@ -1,0 +1,125 @@
+"""CBOR (RFC 8949) out: what cbor2 writes, octet for octet, in less time and never too deep.
+
+For messages, which are small, cbor2 takes as long as this does in Python; and it follows a value
+that is nested too deep (5,000 levels, fewer in a thread) until the stack ends, and the process
+with it. What is no value of JSON or octets is still left to cbor2: Decimals, dates, sets.
+"""
+
+import struct
+from itertools import chain
+from typing import Any
+
+import cbor2
+
+from .limits import DEPTH, too_deep
+
+# First octet and length or number, for those below 256.
+_HEADS = {
+    major: [bytes((major | n,)) if n < 24 else bytes((major | 24, n)) for n in range(256)]
+    for major in (0x00, 0x20, 0x40, 0x60, 0x80, 0xA0)
+}
+_NUMBER, _NEGATIVE, _OCTETS, _TEXT, _ARRAY, _MAP = _HEADS.values()
+_16 = struct.Struct(">BH").pack
+_32 = struct.Struct(">BI").pack
+_64 = struct.Struct(">BQ").pack
+_FLOAT = struct.Struct(">Bd").pack
+_NAN = b"\xf9\x7e\x00"
+
+# Names of options, keywords and URIs come again and again: so many short texts are kept.
+_TEXTS_KEPT = 1024
+_TEXT_LONGEST = 64
+_texts: dict[str, bytes] = {}
+
+
+def encode(value: Any) -> bytes:
+    """`value` as octets. Raises ValueError if it is nested deeper than DEPTH, TypeError or
+    cbor2.CBOREncodeError for what CBOR does not have."""
+    out: list[bytes] = []
+    _put(out.append, (value,), DEPTH)
+    return b"".join(out)
+
+
+def _head(major: int, n: int) -> bytes:
+    """The head of an item whose number or length is 256 or more."""
+    if n < 1 << 16:
+        return _16(major | 25, n)
+    if n < 1 << 32:
+        return _32(major | 26, n)
+    return _64(major | 27, n)
+
+
+def _text(text: str) -> bytes:
+    """A text that is not kept yet."""
+    raw = text.encode()
+    n = len(raw)
+    octets = (_TEXT[n] if n < 256 else _head(0x60, n)) + raw
+    if n <= _TEXT_LONGEST:
+        if len(_texts) >= _TEXTS_KEPT:
+            _texts.clear()
+        _texts[text] = octets
+    return octets
+
+
+def _put(append: Any, items: Any, depth: int) -> None:
+    """Appends the octets of each item."""
+    texts = _texts
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            append(texts.get(item) or _text(item))
+        elif kind is int:
+            if 0 <= item < 256:
+                append(_NUMBER[item])
+            else:
+                append(_integer(item))
+        elif item is True:
+            append(b"\xf5")
+        elif item is False:
+            append(b"\xf4")
+        elif item is None:
+            append(b"\xf6")
+        elif kind is dict:
+            if not depth:
+                raise ValueError(f"nested deeper than {DEPTH} levels")
+            n = len(item)
+            append(_MAP[n] if n < 256 else _head(0xA0, n))
+            if n:
+                _put(append, chain.from_iterable(item.items()), depth - 1)
+        elif kind is list or kind is tuple:
+            if not depth:
+                raise ValueError(f"nested deeper than {DEPTH} levels")
+            n = len(item)
+            append(_ARRAY[n] if n < 256 else _head(0x80, n))
+            if n:
+                _put(append, item, depth - 1)
+        elif kind is float:
+            append(_FLOAT(0xFB, item) if item - item == 0 else _unusual(item))
+        elif kind is bytes:
+            n = len(item)
+            append((_OCTETS[n] if n < 256 else _head(0x40, n)) + item)
+        else:
+            append(_other(item, depth))
+
+
+def _integer(number: int) -> bytes:
+    """A number that is not from 0 to 255."""
+    if number >= 0:
+        return _head(0x00, number) if number < 1 << 64 else cbor2.dumps(number)
+    n = -1 - number
+    if n < 256:
+        return _NEGATIVE[n]
+    return _head(0x20, n) if n < 1 << 64 else cbor2.dumps(number)
+
+
+def _unusual(number: float) -> bytes:
+    """Not a number, or infinite."""
+    if number != number:
+        return _NAN
+    return b"\xf9\x7c\x00" if number > 0 else b"\xf9\xfc\x00"
+
+
+def _other(item: Any, depth: int) -> bytes:
+    """Everything else, by cbor2."""
+    if hasattr(item, "__iter__") and (not depth or too_deep(item, depth - 1)):
+        raise ValueError(f"nested deeper than {DEPTH} levels")
+    return cbor2.dumps(item)
