@@ -119,7 +119,11 @@ class Serializer:
         """serializer: for the values that messages are made of."""
         self._serializer = serializer
         self._binary = serializer.BINARY
-        if serializer._batched:
+        self._batched = serializer._batched
+        self._unpack_batch = serializer.unserialize
+        self._unpack = serializer.unpack
+        self._pack = serializer.serialize if self._batched else serializer.pack
+        if self._batched:
             self.SERIALIZER_ID = f"{self.SERIALIZER_ID}.batched"
         self._sent, self._received = _Count(), _Count()
         self._stats_reset = time.time_ns()
@@ -150,7 +154,7 @@ class Serializer:
         data = kept.get(serializer)
         if data is None:
             try:
-                data = kept[serializer] = serializer.serialize(msg.marshal())
+                data = kept[serializer] = self._pack(msg.marshal())
             except Exception as e:
                 raise SerializationError(
                     f"{type(msg).__name__} as {self.SERIALIZER_ID}: "
@@ -176,7 +180,8 @@ class Serializer:
                 f"{self.SERIALIZER_ID} in a {'binary' if isBinary else 'text'} frame"
             )
         try:
-            found = self._serializer.unserialize(payload)
+            # One message to a payload, the usual case, without a list in between.
+            found = self._unpack_batch(payload) if self._batched else (self._unpack(payload),)
         except Exception as e:
             # The libraries' own errors, RecursionError and MemoryError: the sender's fault.
             raise RemoteProtocolError(

@@ -1,9 +1,11 @@
 """CBOR, by the cbor2 package, held to what a message may be."""
 
 import os
+from functools import partial
 from typing import Any, NoReturn
 
 import cbor2
+from cbor2 import loads
 
 from wamp.errors import RemoteProtocolError
 
@@ -30,6 +32,16 @@ def _untagged(tag: cbor2.CBORTag, _immutable: bool) -> Any:
     return tag.value
 
 
+_DEPTH = DEPTH + 1  # and the list of two
+_loads_strict = partial(
+    loads,
+    max_depth=_DEPTH,
+    semantic_decoders=_REFUSED,
+    tag_hook=_untagged,
+    strict_hashable_types=True,
+)
+
+
 class CBORObjectSerializer(ObjectSerializer):
     """Values as CBOR (RFC 8949).
 
@@ -45,18 +57,19 @@ class CBORObjectSerializer(ObjectSerializer):
 
     def unpack(self, data: bytes) -> Any:
         try:
-            found = cbor2.loads(
-                _HEAD + data + _TAIL,
-                max_depth=DEPTH + 1,
-                semantic_decoders=_REFUSED,
-                tag_hook=_untagged,
-                strict_hashable_types=len(data) > NUMBER_KEYS_OCTETS,
-            )
+            if len(data) > NUMBER_KEYS_OCTETS:
+                value, end = _loads_strict(_HEAD + data + _TAIL)
+            else:
+                value, end = loads(
+                    _HEAD + data + _TAIL,
+                    max_depth=_DEPTH,
+                    semantic_decoders=_REFUSED,
+                    tag_hook=_untagged,
+                )
         except cbor2.CBORDecodeEOF as e:
             raise RemoteProtocolError("ends within a value") from e
-        if found[1] != _END:
+        if end != _END:
             raise RemoteProtocolError("octets after the end of the value")
-        value = found[0]
         if b"\xf7" in data:
             return _without_undefined(value)
         return value

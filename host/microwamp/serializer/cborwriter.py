@@ -6,7 +6,7 @@ with it. What is no value of JSON or octets is still left to cbor2: Decimals, da
 """
 
 import struct
-from itertools import chain
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cbor2
@@ -35,7 +35,12 @@ def encode(value: Any) -> bytes:
     """`value` as octets. Raises ValueError if it is nested deeper than DEPTH, TypeError or
     cbor2.CBOREncodeError for what CBOR does not have."""
     out: list[bytes] = []
-    _put(out.append, (value,), DEPTH)
+    if type(value) is list and value:
+        n = len(value)
+        out.append(_ARRAY[n] if n < 256 else _head(0x80, n))
+        _put(out.append, value, DEPTH - 1)
+    else:
+        _put(out.append, (value,), DEPTH)
     return b"".join(out)
 
 
@@ -60,7 +65,7 @@ def _text(text: str) -> bytes:
     return octets
 
 
-def _put(append: Any, items: Any, depth: int) -> None:
+def _put(append: Callable[[bytes], None], items: Iterable[Any], depth: int) -> None:
     """Appends the octets of each item."""
     texts = _texts
     for item in items:
@@ -68,10 +73,7 @@ def _put(append: Any, items: Any, depth: int) -> None:
         if kind is str:
             append(texts.get(item) or _text(item))
         elif kind is int:
-            if 0 <= item < 256:
-                append(_NUMBER[item])
-            else:
-                append(_integer(item))
+            append(_NUMBER[item] if 0 <= item < 256 else _integer(item))
         elif item is True:
             append(b"\xf5")
         elif item is False:
@@ -83,8 +85,20 @@ def _put(append: Any, items: Any, depth: int) -> None:
                 raise ValueError(f"nested deeper than {DEPTH} levels")
             n = len(item)
             append(_MAP[n] if n < 256 else _head(0xA0, n))
-            if n:
-                _put(append, chain.from_iterable(item.items()), depth - 1)
+            for key, value in item.items():
+                if type(key) is str:
+                    append(texts.get(key) or _text(key))
+                else:
+                    _put(append, (key,), depth - 1)
+                # The usual values once more: a call for each would take longer than they do.
+                if type(value) is str:
+                    append(texts.get(value) or _text(value))
+                elif type(value) is int:
+                    append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
+                elif value is True:
+                    append(b"\xf5")
+                else:
+                    _put(append, (value,), depth - 1)
         elif kind is list or kind is tuple:
             if not depth:
                 raise ValueError(f"nested deeper than {DEPTH} levels")
@@ -103,12 +117,14 @@ def _put(append: Any, items: Any, depth: int) -> None:
 
 def _integer(number: int) -> bytes:
     """A number that is not from 0 to 255."""
-    if number >= 0:
-        return _head(0x00, number) if number < 1 << 64 else cbor2.dumps(number)
+    if 0 < number < 1 << 64:
+        if number >= 1 << 32:
+            return _64(0x1B, number)
+        return _32(0x1A, number) if number >= 1 << 16 else _16(0x19, number)
     n = -1 - number
-    if n < 256:
-        return _NEGATIVE[n]
-    return _head(0x20, n) if n < 1 << 64 else cbor2.dumps(number)
+    if 0 <= n < 1 << 64:
+        return _NEGATIVE[n] if n < 256 else _head(0x20, n)
+    return cbor2.dumps(number)
 
 
 def _unusual(number: float) -> bytes:
