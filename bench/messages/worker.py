@@ -13,9 +13,10 @@ import time
 ENC = ("enc_algo", "enc_key", "enc_serializer")
 CALLER = ("caller", "caller_authid", "caller_authrole")
 CALLEE = ("callee", "callee_authid", "callee_authrole")
-ARGS = [1, "two", 3.5]
-KWARGS = {"unit": "C", "ok": True}
+ARGS = [23.45, "celsius", 1003]
+KWARGS = {"sensor": "kitchen", "valid": True}
 
+# As crossbar sends them where publishers are disclosed.
 # Class: what it is made with, and the attributes that are read.
 MESSAGES = {
     "Publish": (
@@ -31,14 +32,13 @@ MESSAGES = {
             publisher=3639288264,
             publisher_authid="alice",
             publisher_authrole="user",
-            topic="com.example.topic.temperature",
         ),
         ("subscription", "publication", "args", "kwargs", "payload", "publisher")
         + ("publisher_authid", "publisher_authrole", "topic", "retained", "transaction_hash")
         + ("x_acknowledged_delivery", "forward_for", *ENC),
     ),
     "Call": (
-        dict(request=123456, procedure="com.example.procedure", timeout=5000),
+        dict(request=123456, procedure="com.example.procedure.name"),
         ("request", "procedure", "args", "kwargs", "payload", "timeout", "receive_progress")
         + ("transaction_hash", "forward_for", *CALLER, *ENC),
     ),
@@ -47,7 +47,7 @@ MESSAGES = {
         ("request", "args", "kwargs", "payload", "progress", "forward_for", *CALLEE, *ENC),
     ),
     "Invocation": (
-        dict(request=123456, registration=9182736455, procedure="com.example.procedure"),
+        dict(request=123456, registration=9182736455),
         ("request", "registration", "args", "kwargs", "payload", "timeout", "receive_progress")
         + ("procedure", "transaction_hash", "forward_for", *CALLER, *ENC),
     ),

@@ -122,7 +122,7 @@ class Serializer:
         self._batched = serializer._batched
         self._unpack_batch = serializer.unserialize
         self._unpack = serializer.unpack
-        self._pack = serializer.serialize if self._batched else serializer.pack
+        self._pack_message = serializer.serialize_message
         if self._batched:
             self.SERIALIZER_ID = f"{self.SERIALIZER_ID}.batched"
         self._sent, self._received = _Count(), _Count()
@@ -154,7 +154,7 @@ class Serializer:
         data = kept.get(serializer)
         if data is None:
             try:
-                data = kept[serializer] = self._pack(msg.marshal())
+                data = kept[serializer] = self._pack_message(msg)
             except Exception as e:
                 raise SerializationError(
                     f"{type(msg).__name__} as {self.SERIALIZER_ID}: "

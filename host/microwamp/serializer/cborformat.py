@@ -7,10 +7,11 @@ from typing import Any, NoReturn
 import cbor2
 from cbor2 import loads
 
+from microwamp.message import Message
 from wamp.errors import RemoteProtocolError
 
 from ._base import ObjectSerializer, Serializer
-from .cborwriter import encode
+from .cborwriter import encode, encode_message
 from .limits import DEPTH, NUMBER_KEYS_OCTETS
 
 # cbor2 stops at the end of a value and does not tell where that is. So every value is read as
@@ -54,6 +55,11 @@ class CBORObjectSerializer(ObjectSerializer):
 
     def pack(self, obj: Any) -> bytes:
         return encode(obj)
+
+    def serialize_message(self, message: Message) -> bytes:
+        if self._batched:
+            return super().serialize_message(message)
+        return encode_message(message)
 
     def unpack(self, data: bytes) -> Any:
         try:

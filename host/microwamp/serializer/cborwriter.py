@@ -11,6 +11,8 @@ from typing import Any
 
 import cbor2
 
+from microwamp.message._base import Message, MessageWithAppPayload
+
 from .limits import DEPTH, too_deep
 
 # First octet and length or number, for those below 256.
@@ -41,6 +43,74 @@ def encode(value: Any) -> bytes:
         _put(out.append, value, DEPTH - 1)
     else:
         _put(out.append, (value,), DEPTH)
+    return b"".join(out)
+
+
+class _Plan:
+    """What is always the same in the messages of a class that has a payload."""
+
+    def __init__(self, klass: type[MessageWithAppPayload]) -> None:
+        names = [name for name in klass._ELEMENTS if name not in ("args", "kwargs")]
+        at = names.index(klass._WHERE)
+        self.code = _NUMBER[klass.MESSAGE_TYPE]
+        self.before, self.after = names[:at], names[at + 1 :]
+        self.elements = 1 + len(names)
+        self.keys = {name: _text(key) for name, key in klass._WIRE.items()}
+
+
+_plans: dict[type, _Plan] = {}
+
+
+def encode_message(message: Message) -> bytes:
+    """A message as octets, those of `encode(message.marshal())`.
+
+    Messages with a payload, which are nearly all there are in a session, are written as they are,
+    without lists and dictionaries in between: a fifth of the time.
+    """
+    found = message.__dict__
+    if (
+        not isinstance(message, MessageWithAppPayload)
+        or message.passthru is not None
+        or message.payload is not None
+        or message.unknown
+    ):
+        return encode(message.marshal())
+    klass = type(message)
+    plan = _plans.get(klass) or _plans.setdefault(klass, _Plan(klass))
+    options: list[bytes] = []
+    append = options.append
+    keys, texts = plan.keys, _texts
+    for name, value in found.items():
+        key = keys.get(name)
+        if key is not None and value is not None:
+            append(key)
+            if type(value) is str:
+                append(texts.get(value) or _text(value))
+            elif type(value) is int:
+                append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
+            else:
+                _put(append, (value,), DEPTH - 2)
+    args, kwargs = message.args, message.kwargs
+    elements = plan.elements + (2 if kwargs else 1 if args else 0)
+    out = [_ARRAY[elements], plan.code]
+    append = out.append
+    for name in plan.before:
+        value = found[name]
+        if type(value) is int:
+            append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
+        else:
+            _put(append, (value,), 0)
+    n = len(options) >> 1
+    append(_MAP[n])
+    if n:
+        out += options
+    for name in plan.after:
+        value = found[name]
+        append(texts.get(value) or _text(value))
+    if kwargs:
+        _put(append, (args or (), kwargs), DEPTH - 1)
+    elif args:
+        _put(append, (args,), DEPTH - 1)
     return b"".join(out)
 
 
