@@ -1,6 +1,6 @@
 """Messages through the serializers, side by side with autobahn as pip installs it.
 
-    run.py [--quick] [--out FILE]
+    run.py [--quick] [--only SERIALIZER] [--out FILE]
 
 Both run at the same time on the same machine, each in its own interpreter, taking turns; a figure
 is the best CPU time of several turns. Compared is the rate: messages per second of CPU time, as
@@ -93,11 +93,13 @@ class Worker:
         self.process.wait(10)
 
 
-def measure(turns: int, rounds: int) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+def measure(
+    only: list[str], turns: int, rounds: int
+) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """By serializer, message and side: ns to write, ns to read, octets."""
     workers = {side: Worker(side) for side in PYTHON}
     found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
-    for serializer in SERIALIZERS:
+    for serializer in only:
         for message in MESSAGES:
             row: dict[str, dict[str, float]] = {side: {} for side in workers}
             for turn in range(turns + 1):
@@ -207,9 +209,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter turns")
     parser.add_argument("--out", type=Path, help="write the figures to this file (JSON)")
+    parser.add_argument("--only", action="append", choices=SERIALIZERS, help="these serializers")
     options = parser.parse_args()
-    turns, rounds = (3, 300) if options.quick else (9, 1500)
-    figures = measure(turns, rounds)
+    turns, rounds = (3, 300) if options.quick else (15, 1000)
+    figures = measure(options.only or list(SERIALIZERS), turns, rounds)
     imported = imports(3 if options.quick else 9)
     missed = table(figures, imported)
     counted = lines()

@@ -1,4 +1,4 @@
-"""Asks autobahn's serializers (autobahn_peer.py, in crossbar's environment), all questions at once."""
+"""Asks autobahn's serializers: all questions at once, to autobahn_peer.py in crossbar's venv."""
 
 from __future__ import annotations
 

@@ -344,7 +344,7 @@ def hops(builder: Any) -> int:
     proto("Publish").StartForwardForVector(builder, len(places))
     for place in reversed(places):
         builder.PrependUOffsetTRelative(place)
-    return builder.EndVector()
+    return int(builder.EndVector())
 
 
 def test_we_read_what_flatc_writes(generated: Path) -> None:
@@ -399,9 +399,13 @@ def test_pairs_of_older_peers(generated: Path) -> None:
         module.Start(builder)
         module.AddKey(builder, key)
         module.AddValue(builder, value)
-        return module.End(builder)
+        return int(module.End(builder))
 
-    assert decoded(built("Challenge", {"Method": 1, "Extra": pair})) == [4, "ticket", {"nonce": "n"}]
+    assert decoded(built("Challenge", {"Method": 1, "Extra": pair})) == [
+        4,
+        "ticket",
+        {"nonce": "n"},
+    ]
     found = decoded(built("Hello", {"Realm": "r", "Authextra": pair}))
     assert found[2]["authextra"] == {"nonce": "n"}
 
@@ -411,7 +415,11 @@ def test_pairs_of_older_peers(generated: Path) -> None:
 KEPT: list[list[Any]] = [
     [1, None, {"roles": {"caller": {}}, "authmethods": ["anonymous", "wampcra", "wamp-scram"]}],
     [1, "r", {"roles": {"caller": {}}, "authmethods": ["scram", "ticket", "cookie"]}],
-    [1, "r", {"roles": {"x_role": {"a": 1}, "caller": {"x": 1, "features": {"x_f": 1, "y": True}}}}],
+    [
+        1,
+        "r",
+        {"roles": {"x_role": {"a": 1}, "caller": {"x": 1, "features": {"x_f": 1, "y": True}}}},
+    ],
     [1, "r", {"roles": {"caller": {"features": {}}, "callee": {"features": {"call_timeout": 7}}}}],
     [1, "r", {"roles": {}, "authextra": {"pubkey": "ab", "n": None, "deep": {"x": [b"\0"]}}}],
     [2, 1, {"roles": {"broker": {}}, "authmethod": "x_own", "x_cb_pid": 7, "authextra": None}],
@@ -479,7 +487,8 @@ def test_random_messages_survive(generated: Path) -> None:
 
 def test_what_is_no_message_is_refused() -> None:
     serializer = FlatBuffersSerializer()._serializer
-    for value in ([], [999], [48], [48, 1], [48, "1", {}, "a"], [48, 2**64, {}, "a"], [48, 1, {}, 5],
-                  [48, 1, {}, "a", b"x", {"k": 1}], {}, None, 7):  # fmt: skip
+    values: list[Any] = [[], {}, None, 7, [999], [48], [48, 1], [48, "1", {}, "a"]]
+    values += [[48, 2**64, {}, "a"], [48, 1, {}, 5], [48, 1, {}, "a", b"x", {"k": 1}]]
+    for value in values:
         with pytest.raises((TypeError, ValueError, IndexError, KeyError, AttributeError)):
             serializer.serialize(value)

@@ -32,15 +32,17 @@ OPTIONS_AT = {ERROR: 3, EVENT: 3, INVOCATION: 3, UNSUBSCRIBE: 3, UNREGISTER: 3}
 @pytest.fixture(scope="module")
 def autobahn() -> Answers:
     """What autobahn says, by operation, serializer and name of the message."""
-    keys, questions = [], []
+    keys: list[tuple[str, str, str]] = []
+    questions: list[dict[str, Any]] = []
     for serializer in (*PLAIN, *BATCHED, "flatbuffers", "json.batched"):
         ours = create_transport_serializer(serializer)
         for name, raw in MESSAGES.items():
             octets, _ = ours.serialize(Message.parse(raw))
-            for operation, what in (("write", {"message": raw}), ("read", {"octets": octets})):
-                keys.append((operation, serializer, name))
-                shown = {key: v.hex() if key == "octets" else v for key, v in what.items()}
-                questions.append({"op": operation, "serializer": serializer, **shown})
+            keys += [("write", serializer, name), ("read", serializer, name)]
+            questions += [
+                {"op": "write", "serializer": serializer, "message": raw},
+                {"op": "read", "serializer": serializer, "octets": octets.hex()},
+            ]
     answers = dict(zip(keys, ask(questions), strict=True))
     return lambda *key: answers[key]
 

@@ -1,4 +1,4 @@
-"""Our codecs of plain values, UBJSON (both forms) and FlexBuffers, against tables and libraries."""
+"""Our codecs of plain values, UBJSON and FlexBuffers, against tables and libraries."""
 
 from __future__ import annotations
 
@@ -96,7 +96,6 @@ def test_ubjson_both_ways(value: Any, bjdata: bytes, ubjson: bytes) -> None:
 def test_ubjson_of_others(form: str | None, octets: bytes, value: Any) -> None:
     for known in FORMS if form is None else (form,):
         assert Codec(known).decode(octets) == value
-        assert Codec(known).decode(bytearray(octets)) == value
 
 
 def test_ubjson_forms() -> None:
@@ -241,7 +240,9 @@ def test_flexbuffers_mutated() -> None:
     for _ in range(6000):
         octets = bytearray(source.choice(start)[-2000:])
         for _ in range(source.choice((1, 2, 4))):
-            octets[source.randrange(len(octets))] = source.choice((0, 1, 255, source.getrandbits(8)))
+            octets[source.randrange(len(octets))] = source.choice(
+                (0, 1, 255, source.getrandbits(8))
+            )
         try:
             flexbufferscodec.decode(bytes(octets))
         except ProtocolError:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from microwamp.exception import SerializationError
 from wamp.errors import RemoteProtocolError
@@ -11,6 +11,7 @@ from wamp.errors import RemoteProtocolError
 if TYPE_CHECKING:
     from microwamp.message import Message
 
+MessageTypeMap: TypeAlias = "dict[int, type[Message]]"
 Stats = dict[str, Any]
 """What `Serializer.stats` returns."""
 
@@ -77,18 +78,24 @@ class _Count:
         return {"bytes": self.octets, "messages": self.messages, "rated_messages": self.rated}
 
 
-def _no_message(found: Any) -> RemoteProtocolError:
-    if type(found) is not list or not found:
-        return RemoteProtocolError(f"a {type(found).__name__} in place of a message")
-    return RemoteProtocolError(f"unknown message type {found[0]!r:.40}")
+def _class_of(wmsg: Any, classes: MessageTypeMap) -> "type[Message]":
+    """The class of a message that is a list; ProtocolError for what is none."""
+    try:
+        return classes[wmsg[0]]
+    except (IndexError, KeyError, TypeError):
+        if type(wmsg) is not list or not wmsg:
+            found = f"a {type(wmsg).__name__} in place of a message"
+        else:
+            found = f"unknown message type {wmsg[0]!r:.40}"
+    raise RemoteProtocolError(found)
 
 
 class _MessageTypeMap:
     """`Serializer.MESSAGE_TYPE_MAP`, loaded when it is first asked for: 25 classes in 25 modules
     that whoever only serializes values does not need."""
 
-    def __get__(self, _obj: Any, owner: type["Serializer"]) -> "dict[int, type[Message]]":
-        found: dict[int, type[Message]] = import_module("microwamp.message").MESSAGE_TYPE_MAP
+    def __get__(self, _obj: Any, owner: type["Serializer"]) -> MessageTypeMap:
+        found: MessageTypeMap = import_module("microwamp.message").MESSAGE_TYPE_MAP
         Serializer.MESSAGE_TYPE_MAP = found
         return found
 
@@ -103,7 +110,7 @@ class Serializer:
     RATED_MESSAGE_SIZE = 512
     """Octets of one rated message: a message of n octets counts as n / 512, rounded up."""
 
-    MESSAGE_TYPE_MAP: "ClassVar[dict[int, type[Message]]]" = _MessageTypeMap()  # type: ignore[assignment]
+    MESSAGE_TYPE_MAP: "ClassVar[MessageTypeMap]" = _MessageTypeMap()  # type: ignore[assignment]
     """Message classes by the code of the message."""
 
     SERIALIZER_ID: str
@@ -157,8 +164,7 @@ class Serializer:
                 data = kept[serializer] = self._pack_message(msg)
             except Exception as e:
                 raise SerializationError(
-                    f"{type(msg).__name__} as {self.SERIALIZER_ID}: "
-                    f"{type(e).__name__}: {e!s:.200}"
+                    f"{type(msg).__name__} as {self.SERIALIZER_ID}: {type(e).__name__}: {e!s:.200}"
                 ) from e
         octets = len(data)
         count = self._sent
@@ -179,22 +185,23 @@ class Serializer:
             raise RemoteProtocolError(
                 f"{self.SERIALIZER_ID} in a {'binary' if isBinary else 'text'} frame"
             )
+        classes = self.MESSAGE_TYPE_MAP
         try:
-            # One message to a payload, the usual case, without a list in between.
-            found = self._unpack_batch(payload) if self._batched else (self._unpack(payload),)
+            # One message to a payload is the usual case.
+            found = self._unpack_batch(payload) if self._batched else self._unpack(payload)
         except Exception as e:
             # The libraries' own errors, RecursionError and MemoryError: the sender's fault.
             raise RemoteProtocolError(
                 f"not a message in {self.SERIALIZER_ID}: {str(e)[:200] or type(e).__name__}"
             ) from e
-        classes = self.MESSAGE_TYPE_MAP
-        messages = []
-        for wmsg in found:
+        if self._batched:
+            messages = [_class_of(wmsg, classes).parse(wmsg) for wmsg in found]
+        else:
             try:
-                klass = classes[wmsg[0]]
+                klass = classes[found[0]]
             except (IndexError, KeyError, TypeError):
-                raise _no_message(wmsg) from None
-            messages.append(klass.parse(wmsg))
+                klass = _class_of(found, classes)
+            messages = [klass.parse(found)]
         octets = len(payload)
         count = self._received
         count.octets += octets

@@ -29,6 +29,7 @@ def _refuse(*_: Any) -> NoReturn:
 # (programs and parsers fed by a peer).
 _REFUSED = dict.fromkeys((5, 25, 28, 29, 35, 36, 256), _refuse)
 
+
 def _untagged(tag: cbor2.CBORTag, _immutable: bool) -> Any:
     return tag.value
 

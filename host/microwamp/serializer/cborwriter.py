@@ -58,7 +58,15 @@ class _Plan:
         self.keys = {name: _text(key) for name, key in klass._WIRE.items()}
 
 
-_plans: dict[type, _Plan] = {}
+class _Plans(dict[type, _Plan | None]):
+    """Plans by class; None for those whose messages have no payload."""
+
+    def __missing__(self, klass: type[Message]) -> _Plan | None:
+        self[klass] = plan = _Plan(klass) if issubclass(klass, MessageWithAppPayload) else None
+        return plan
+
+
+_plans = _Plans()
 
 
 def encode_message(message: Message) -> bytes:
@@ -67,22 +75,19 @@ def encode_message(message: Message) -> bytes:
     Messages with a payload, which are nearly all there are in a session, are written as they are,
     without lists and dictionaries in between: a fifth of the time.
     """
+    plan = _plans[type(message)]
     found = message.__dict__
-    if (
-        not isinstance(message, MessageWithAppPayload)
-        or message.passthru is not None
-        or message.payload is not None
-        or message.unknown
-    ):
+    get = found.get
+    if plan is None or get("payload") is not None or get("passthru") or get("unknown"):
         return encode(message.marshal())
-    klass = type(message)
-    plan = _plans.get(klass) or _plans.setdefault(klass, _Plan(klass))
+    pairs = 0
     options: list[bytes] = []
     append = options.append
     keys, texts = plan.keys, _texts
     for name, value in found.items():
         key = keys.get(name)
         if key is not None and value is not None:
+            pairs += 1
             append(key)
             if type(value) is str:
                 append(texts.get(value) or _text(value))
@@ -90,7 +95,7 @@ def encode_message(message: Message) -> bytes:
                 append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
             else:
                 _put(append, (value,), DEPTH - 2)
-    args, kwargs = message.args, message.kwargs
+    args, kwargs = get("args"), get("kwargs")
     elements = plan.elements + (2 if kwargs else 1 if args else 0)
     out = [_ARRAY[elements], plan.code]
     append = out.append
@@ -100,10 +105,8 @@ def encode_message(message: Message) -> bytes:
             append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
         else:
             _put(append, (value,), 0)
-    n = len(options) >> 1
-    append(_MAP[n])
-    if n:
-        out += options
+    append(_MAP[pairs])
+    out += options
     for name in plan.after:
         value = found[name]
         append(texts.get(value) or _text(value))
