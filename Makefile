@@ -15,6 +15,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-crossbar test lint demo hil fuzz bench-device clean
+.PHONY: help setup setup-crossbar test lint demo hil bench-device bench-messages clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -54,6 +55,9 @@ fuzz: setup  ## looks for octets that break what reads the wire: SECONDS=60 for 
 bench-device: setup firmware  ## figures of the library on the emulated RP2040, against bench/device/baseline.json
 	nice -n 5 $(VENV)/bin/python bench/device/run.py $(BENCH)
 	nice -n 5 $(VENV)/bin/python bench/device/bridge.py
+
+bench-messages: setup setup-crossbar  ## messages through the serializers, side by side with autobahn
+	nice -n 5 $(VENV)/bin/python bench/messages/run.py
 
 include firmware/firmware.mk
 
