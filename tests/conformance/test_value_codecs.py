@@ -1,17 +1,25 @@
-"""Our codecs of plain values, UBJSON and FlexBuffers, against tables and libraries."""
+"""Our codecs of plain values, UBJSON, FlexBuffers and CBOR out, against tables and libraries."""
 
 from __future__ import annotations
 
+import collections
+import datetime
+import enum
+import math
 import random
+import uuid
 from decimal import Decimal
 from typing import Any
 
+import cbor2
 import pytest
 from autobahn_side import ask
+from corpus import MESSAGES
 from flatbuffers import flexbuffers
 
 from microwamp.exception import ProtocolError
-from microwamp.serializer import flexbufferscodec
+from microwamp.message import Message
+from microwamp.serializer import cborwriter, flexbufferscodec
 from microwamp.serializer.limits import DEPTH
 from microwamp.serializer.ubjsoncodec import FORMS, Codec
 
@@ -259,3 +267,76 @@ def test_flexbuffers_truncated() -> None:
                 flexbufferscodec.decode(octets[:start])
             except ProtocolError:
                 pass
+
+
+# --- CBOR, out -----------------------------------------------------------------------------------
+
+
+class Colour(enum.IntEnum):
+    RED = 300
+
+
+BORDERS = [s * (1 << b) + o for b in (0, 5, 8, 16, 32, 53, 63, 64, 65) for s in (1, -1)
+           for o in (-1, 0, 1)]  # fmt: skip
+UNUSUAL: list[Any] = [
+    *BORDERS,
+    *(math.nan, math.inf, -math.inf, -0.0, 0.0, 5e-324, 1e308),
+    *("x" * n for n in (0, 1, 23, 24, 64, 65, 255, 256, 65_536)),
+    *(bytes(n) for n in (0, 23, 24, 255, 256, 65_536)),
+    *([None] * n for n in (23, 24, 255, 256, 65_536)),
+    {str(n): n for n in range(300)},
+    {1: 2, b"k": [3], (1, 2): {}, None: True, 1.5: "x"},
+    *(bytearray(b"ab"), memoryview(b"cd"), ("t", ("u",)), {1, 2}, frozenset("a")),
+    *(Decimal("1.5"), uuid.UUID(int=7), datetime.date(2026, 11, 22), Text("text"), Level(7)),
+    datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC),
+    *(collections.OrderedDict(b=1, a=2), collections.deque([1, [2]]), Colour.RED),
+    cbor2.undefined,
+    cbor2.CBORTag(1000, "x"),
+]
+
+
+def test_cbor_is_what_cbor2_writes() -> None:
+    for item in UNUSUAL:
+        for wrapped in (item, [item], {"k": item}, [{"k": [item, 1]}]):
+            assert cborwriter.encode(wrapped) == cbor2.dumps(wrapped), f"{item!r:.40}"
+
+
+def test_random_values_in_cbor() -> None:
+    source = random.Random("cborwriter")
+    for _ in range(2000):
+        item = value(source, 4, 80)
+        assert cborwriter.encode(item) == cbor2.dumps(item)
+
+
+def test_more_texts_than_are_kept() -> None:
+    for n in range(3 * 1024):
+        item = {f"key {n}": f"text {n}"}
+        assert cborwriter.encode(item) == cbor2.dumps(item)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages_straight_to_cbor(name: str) -> None:
+    """The octets of the list, up to the order of options."""
+    message = Message.parse(MESSAGES[name])
+    octets = cborwriter.encode_message(message)
+    listed = cbor2.dumps(message.marshal())
+    assert sorted(octets) == sorted(listed) and cbor2.loads(octets) == cbor2.loads(listed)
+
+
+def test_messages_with_unusual_payloads() -> None:
+    for wmsg in (
+        [48, 300, {}, "a.b", [1] * 300],
+        [48, 70_000, {"x_more": [1]}, "a.b", [], {"k": 1}],
+        [16, 1, {"exclude": [2**40], "disclose_me": False}, "a" * 300, [nested(DEPTH - 2)]],
+        [36, 1, 2**53, {"trustlevel": 0, "topic": "a.b"}],
+    ):
+        message = Message.parse(wmsg)
+        assert cbor2.loads(cborwriter.encode_message(message)) == wmsg
+    for wrong in (
+        [48, 1, {}, "a.b", [nested(DEPTH - 1)]],
+        [48, 1, {}, "a.b", [], {"k": nested(63)}],
+    ):
+        with pytest.raises(ValueError, match="deeper"):
+            cborwriter.encode_message(Message.parse(wrong))
+        with pytest.raises(ValueError, match="deeper"):
+            cborwriter.encode(wrong)

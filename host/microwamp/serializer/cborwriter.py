@@ -52,10 +52,12 @@ class _Plan:
     def __init__(self, klass: type[MessageWithAppPayload]) -> None:
         names = [name for name in klass._ELEMENTS if name not in ("args", "kwargs")]
         at = names.index(klass._WHERE)
-        self.code = _NUMBER[klass.MESSAGE_TYPE]
         self.before, self.after = names[:at], names[at + 1 :]
-        self.elements = 1 + len(names)
         self.keys = {name: _text(key) for name, key in klass._WIRE.items()}
+        self.names = frozenset(self.keys)
+        # Head of the list and code: without arguments, with them, with keyword arguments too.
+        code, n = _NUMBER[klass.MESSAGE_TYPE], 1 + len(names)
+        self.heads = [_ARRAY[n + more] + code for more in range(3)]
 
 
 class _Plans(dict[type, _Plan | None]):
@@ -80,41 +82,52 @@ def encode_message(message: Message) -> bytes:
     get = found.get
     if plan is None or get("payload") is not None or get("passthru") or get("unknown"):
         return encode(message.marshal())
-    pairs = 0
-    options: list[bytes] = []
-    append = options.append
-    keys, texts = plan.keys, _texts
-    for name, value in found.items():
-        key = keys.get(name)
-        if key is not None and value is not None:
-            pairs += 1
-            append(key)
-            if type(value) is str:
-                append(texts.get(value) or _text(value))
-            elif type(value) is int:
-                append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
-            else:
-                _put(append, (value,), DEPTH - 2)
     args, kwargs = get("args"), get("kwargs")
-    elements = plan.elements + (2 if kwargs else 1 if args else 0)
-    out = [_ARRAY[elements], plan.code]
+    out = [plan.heads[2 if kwargs else 1 if args else 0]]
     append = out.append
+    texts = _texts
     for name in plan.before:
         value = found[name]
         if type(value) is int:
             append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
         else:
             _put(append, (value,), 0)
-    append(_MAP[pairs])
-    out += options
+    if plan.names.isdisjoint(found):
+        append(b"\xa0")
+    else:
+        _put_options(out, found, plan.keys)
     for name in plan.after:
         value = found[name]
         append(texts.get(value) or _text(value))
+    if args:
+        n = len(args)
+        append(_ARRAY[n] if n < 256 else _head(0x80, n))
+        _put(append, args, DEPTH - 2)
+    elif kwargs:
+        append(b"\x80")
     if kwargs:
-        _put(append, (args or (), kwargs), DEPTH - 1)
-    elif args:
-        _put(append, (args,), DEPTH - 1)
+        _put(append, (kwargs,), DEPTH - 1)
     return b"".join(out)
+
+
+def _put_options(out: list[bytes], found: dict[str, Any], keys: dict[str, bytes]) -> None:
+    """Appends the dictionary of those attributes that are options and set."""
+    texts = _texts
+    pairs = 0
+    pieces: list[bytes] = []
+    append = pieces.append
+    for name, value in found.items():
+        if name in keys and value is not None:
+            pairs += 1
+            append(keys[name])
+            if type(value) is str:
+                append(texts.get(value) or _text(value))
+            elif type(value) is int:
+                append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
+            else:
+                _put(append, (value,), DEPTH - 2)
+    out.append(_MAP[pairs])
+    out += pieces
 
 
 def _head(major: int, n: int) -> bytes:
