@@ -88,9 +88,7 @@ class Worker:
         return float(answer[0]), int(answer[1])
 
     def close(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait(10)
+        self.process.communicate(timeout=10)
 
 
 def measure(

@@ -13,7 +13,7 @@ BENCH = Path(__file__).parents[2] / "bench" / "messages"
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(BENCH))
-    import run
+    import run  # type: ignore[import-not-found]
 
     yield run
     del sys.modules["run"]

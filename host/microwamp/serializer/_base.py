@@ -170,7 +170,8 @@ class Serializer:
         count = self._sent
         count.octets += octets
         count.messages += 1
-        count.rated += -(-octets // self.RATED_MESSAGE_SIZE)
+        rated = self.RATED_MESSAGE_SIZE
+        count.rated += 1 if octets <= rated else -(-octets // rated)
         if self._on_limit is not None:
             self._look_at_limit()
         return data, self._binary
@@ -206,7 +207,8 @@ class Serializer:
         count = self._received
         count.octets += octets
         count.messages += len(messages)
-        count.rated += -(-octets // self.RATED_MESSAGE_SIZE)
+        rated = self.RATED_MESSAGE_SIZE
+        count.rated += 1 if octets <= rated else -(-octets // rated)
         if self._on_limit is not None:
             self._look_at_limit()
         return messages
