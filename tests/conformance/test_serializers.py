@@ -9,9 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from covering import covers
 
 from microwamp import serializer
 from microwamp.exception import ProtocolError, SerializationError
+from microwamp.interfaces import IObjectSerializer, ISerializer
 from microwamp.message import MESSAGE_TYPE_MAP, Call, Message, Publish, Published
 from microwamp.serializer import (
     CBORObjectSerializer,
@@ -40,6 +42,12 @@ FIRST = Publish(1, "com.example.topic", args=[1, b"\0"], kwargs={"k": None})
 SECOND = Published(1, 2**53)
 
 
+@covers(
+    "serializer.*Serializer",
+    "serializer.*Serializer.*_ID",
+    "serializer.*Serializer.MIME_TYPE",
+    "serializer.*Serializer.BINARY",
+)
 @pytest.mark.parametrize("klass, name, number, mime, binary", FORMATS)
 def test_names_and_numbers(
     klass: type[Serializer], name: str, number: int, mime: str, binary: bool
@@ -61,12 +69,20 @@ def test_names_and_numbers(
     assert create_object_serializer(payload).unserialize(octets) == [[1, "a"]]
 
 
+@covers("serializer.Serializer.MESSAGE_TYPE_MAP")
 def test_message_type_map() -> None:
     assert Serializer.MESSAGE_TYPE_MAP is MESSAGE_TYPE_MAP
     assert CBORSerializer().MESSAGE_TYPE_MAP is MESSAGE_TYPE_MAP
     assert {code: klass.MESSAGE_TYPE for code, klass in MESSAGE_TYPE_MAP.items()} == {
         code: code for code in MESSAGE_TYPE_MAP
     }
+
+
+def test_they_are_what_the_interfaces_describe() -> None:
+    for name in NAMES:
+        found: Any = create_transport_serializer(name)
+        assert isinstance(found, ISerializer)
+        assert isinstance(found._serializer, IObjectSerializer)
 
 
 @pytest.mark.parametrize("name", ["", "xml", "cbor.", "cbor.fast", "cbor.batched.x", "CBOR"])
@@ -89,6 +105,7 @@ def test_names_of_the_module() -> None:
         serializer.XmlSerializer  # noqa: B018
 
 
+@covers("serializer.Serializer.unserialize")
 @pytest.mark.parametrize("name", NAMES)
 def test_messages_that_are_no_messages(name: str) -> None:
     found = create_transport_serializer(name)
@@ -107,6 +124,7 @@ class Odd:
     pass
 
 
+@covers("serializer.Serializer.serialize")
 @pytest.mark.parametrize("name", [*NAMES, "flexbuffers"])
 def test_values_that_cannot_be_serialized(name: str) -> None:
     deep: list[Any] = []
@@ -148,6 +166,7 @@ def test_separators_of_json() -> None:
 # --- statistics ----------------------------------------------------------------------------------
 
 
+@covers("serializer.Serializer.stats", "serializer.Serializer.stats_*")
 def test_statistics() -> None:
     found = JsonSerializer()
     octets, _ = found.serialize(SECOND)
@@ -184,6 +203,7 @@ def test_statistics() -> None:
     assert (found.stats_bytes(), found.stats_messages(), found.stats_rated_messages()) == (0,) * 3
 
 
+@covers("serializer.Serializer.RATED_MESSAGE_SIZE")
 def test_rated_messages_are_rounded_up() -> None:
     found = CBORSerializer()
     for size, rated in ((512, 1), (513, 2), (1024, 2), (1025, 3)):
@@ -195,6 +215,7 @@ def test_rated_messages_are_rounded_up() -> None:
         assert found.stats_rated_messages() == rated
 
 
+@covers("serializer.Serializer.set_stats_autoreset")
 def test_auto_reset_after_rated_messages() -> None:
     found = CBORSerializer()
     seen: list[dict[str, Any]] = []
@@ -296,6 +317,7 @@ def test_what_is_no_json() -> None:
 # --- CBOR ----------------------------------------------------------------------------------------
 
 
+@covers("serializer.CBORObjectSerializer", "serializer.CBORObjectSerializer.*serialize")
 def test_decimals_in_cbor() -> None:
     value = [Decimal("273.15"), Decimal("-1E-50"), Decimal(10**40)]
     found = CBORObjectSerializer()

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from microwamp.exception import SerializationError
+from microwamp.interfaces import IObjectSerializer, ISerializer
 from wamp.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -290,3 +291,7 @@ class Serializer:
             self._sent, self._received = _Count(), _Count()
             self._stats_reset = now
         return found
+
+
+IObjectSerializer.register(ObjectSerializer)
+ISerializer.register(Serializer)
