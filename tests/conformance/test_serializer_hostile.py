@@ -107,6 +107,8 @@ MALFORMED: dict[str, list[bytes]] = {
         b"\x82\xd8\x1c\x81\xd8\x1d\x00\x00",  # a list that contains itself
         b"\x81\xd8\x23\x6a(a+)+(a+)+",  # a regular expression
         b"\x81\xd9\x01\x00\x81\x61a",  # strings by reference
+        b"\x81\xc2\x59\x20\x00" + b"\xff" * 8192,  # a code of 20,000 digits
+        b"\x84\x18\x30\xc2\x59\x20\x00" + b"\xff" * 8192 + b"\xa0\x63a.b",
         b"\x84\x18\x30\x01\xa1\x01\x02\x63a.b",  # a number as the key of options
         b"\xf7",
     ],
@@ -142,6 +144,7 @@ MALFORMED["bjdata"] = [
     b"[$U#[T]\x00",
     b"[$U#[]\x00",
     b"[$U#[U\x01[]]\x00",
+    b"[$U#[" + (b"HSU\xff"[:1] + b"U\xff" + b"9" * 255) * 60 + b"]\x00",
     b"SN\x01a",
     b"HU\x03abc",
     b"HU\x00",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -80,9 +81,9 @@ def test_message_type_map() -> None:
 
 def test_they_are_what_the_interfaces_describe() -> None:
     for name in NAMES:
-        found: Any = create_transport_serializer(name)
-        assert isinstance(found, ISerializer)
-        assert isinstance(found._serializer, IObjectSerializer)
+        found = create_transport_serializer(name)
+        kinds: list[Any] = [type(found), type(found._serializer)]
+        assert issubclass(kinds[0], ISerializer) and issubclass(kinds[1], IObjectSerializer)
 
 
 @pytest.mark.parametrize("name", ["", "xml", "cbor.", "cbor.fast", "cbor.batched.x", "CBOR"])
@@ -161,6 +162,36 @@ def test_separators_of_json() -> None:
     one, other = found.serialize(FIRST)[0], found.serialize(SECOND)[0]
     assert one.endswith(b"]\x1e") and one.count(b"\x1e") == 1
     assert found.unserialize(one[:-1] + b"\x18" + other) == [FIRST, SECOND]
+
+
+class Foreign:
+    """What the interface asks for, and nothing else."""
+
+    NAME = "json"
+    BINARY = False
+
+    def serialize(self, obj: Any) -> bytes:
+        return json.dumps(obj).encode()
+
+    def unserialize(self, payload: bytes) -> list[Any]:
+        return [json.loads(line) for line in payload.splitlines()]
+
+
+class ForeignSerializer(Serializer):
+    SERIALIZER_ID = "foreign"
+
+
+def test_a_foreign_object_serializer() -> None:
+    foreign: Any = Foreign()
+    found = ForeignSerializer(foreign)
+    octets, binary = found.serialize(SECOND)
+    assert (octets, binary) == (b"[17, 1, 9007199254740992]", False)
+    assert found.SERIALIZER_ID == "foreign"
+    assert found.unserialize(octets + b"\n" + octets) == [SECOND, SECOND]
+    assert found.stats_messages() == 3
+    for broken in (b"x", b"[]", b"{}", b"[999]"):
+        with pytest.raises(ProtocolError):
+            found.unserialize(broken)
 
 
 # --- statistics ----------------------------------------------------------------------------------

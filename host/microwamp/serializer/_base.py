@@ -5,6 +5,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from microwamp._text import shown
 from microwamp.exception import SerializationError
 from microwamp.interfaces import IObjectSerializer, ISerializer
 from wamp.errors import RemoteProtocolError
@@ -87,7 +88,7 @@ def _class_of(wmsg: Any, classes: MessageTypeMap) -> "type[Message]":
         if type(wmsg) is not list or not wmsg:
             found = f"a {type(wmsg).__name__} in place of a message"
         else:
-            found = f"unknown message type {wmsg[0]!r:.40}"
+            found = f"unknown message type {shown(wmsg[0])}"
     raise RemoteProtocolError(found)
 
 
@@ -123,16 +124,23 @@ class Serializer:
     MIME_TYPE: ClassVar[str]
     """MIME type of the format."""
 
-    def __init__(self, serializer: ObjectSerializer) -> None:
-        """serializer: for the values that messages are made of."""
+    def __init__(self, serializer: ObjectSerializer | IObjectSerializer) -> None:
+        """serializer: for the values that messages are made of; its `unserialize` returns a list
+        of them."""
         self._serializer = serializer
         self._binary = serializer.BINARY
-        self._batched = serializer._batched
-        self._unpack_batch = serializer.unserialize
-        self._unpack = serializer.unpack
-        self._pack_message = serializer.serialize_message
-        if self._batched:
-            self.SERIALIZER_ID = f"{self.SERIALIZER_ID}.batched"
+        self._unpack_all: Callable[[bytes], list[Any]] = serializer.unserialize
+        # One message to a payload, without a list around it: not of a foreign serializer.
+        self._unpack: Callable[[bytes], Any] | None = None
+        self._pack_message: Callable[[Message], bytes]
+        if isinstance(serializer, ObjectSerializer):
+            self._pack_message = serializer.serialize_message
+            if serializer._batched:
+                self.SERIALIZER_ID = f"{self.SERIALIZER_ID}.batched"
+            else:
+                self._unpack = serializer.unpack
+        else:
+            self._pack_message = lambda message: serializer.serialize(message.marshal())
         self._sent, self._received = _Count(), _Count()
         self._stats_reset = time.time_ns()
         self._stats_cycle = 0
@@ -188,15 +196,15 @@ class Serializer:
                 f"{self.SERIALIZER_ID} in a {'binary' if isBinary else 'text'} frame"
             )
         classes = self.MESSAGE_TYPE_MAP
+        unpack = self._unpack
         try:
-            # One message to a payload is the usual case.
-            found = self._unpack_batch(payload) if self._batched else self._unpack(payload)
+            found = self._unpack_all(payload) if unpack is None else unpack(payload)
         except Exception as e:
             # The libraries' own errors, RecursionError and MemoryError: the sender's fault.
             raise RemoteProtocolError(
                 f"not a message in {self.SERIALIZER_ID}: {str(e)[:200] or type(e).__name__}"
             ) from e
-        if self._batched:
+        if unpack is None:
             messages = [_class_of(wmsg, classes).parse(wmsg) for wmsg in found]
         else:
             try:

@@ -267,7 +267,7 @@ class _Reader:
         sizes, end = self.array(pos + 1, 1)
         product, lists = 1, 0
         for n in sizes if type(sizes) is list and 0 < len(sizes) <= DEPTH else [-1]:
-            if type(n) is not int or n < 1:
+            if type(n) is not int or not 1 <= n <= self.size:
                 raise self.wrong("dimensions that are not a list of sizes", pos)
             lists += product
             product *= n
