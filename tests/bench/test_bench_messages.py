@@ -13,7 +13,7 @@ BENCH = Path(__file__).parents[2] / "bench" / "messages"
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(BENCH))
-    import run  # type: ignore[import-not-found]
+    import run
 
     yield run
     del sys.modules["run"]

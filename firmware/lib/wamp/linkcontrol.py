@@ -138,9 +138,7 @@ def ask(link, now):
     payload = pack(
         ">BBIHB", _VERSION_1, _VERSION_1, link._epoch, link._fragment, link._lost_own // 100
     )
-    link._control = [
-        frame(_OPEN, payload + link._name.encode()[:64], credit=link._credit)
-    ]
+    link._control = [frame(_OPEN, payload + link._name.encode()[:64], credit=link._credit)]
     link.rto = min(2 * link.rto, 2000)
     link._at = (now + link.rto) & 0x3FFFFFFF
 
