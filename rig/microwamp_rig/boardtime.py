@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from wamp import _port
+from wamp import _cpython
 
 
 class _Time:
@@ -26,10 +26,10 @@ def emulated_time() -> Iterator[asyncio.Runner]:
     time limits pass as with a real board, however slow the emulation is."""
     from microwamp_rig.rp2040.loop import EmulatedLoop
 
-    before = _port.time  # type: ignore[attr-defined]
-    _port.time = _Time  # type: ignore[attr-defined]
+    before = _cpython.time  # type: ignore[attr-defined]
+    _cpython.time = _Time  # type: ignore[attr-defined]
     try:
         with asyncio.Runner(loop_factory=EmulatedLoop) as runner:
             yield runner
     finally:
-        _port.time = before  # type: ignore[attr-defined]
+        _cpython.time = before  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from microwamp_rig.rp2040.machine import Machine
 
 PROGRAM = """
 import time
-from wamp._port import set_clock
+from wamp._clock import set_clock
 print("before", time.gmtime()[:6])
 set_clock(1767225605)
 print("set", time.gmtime()[:6])

@@ -27,14 +27,20 @@ def test_the_features_are_those_of_the_welcome():
     (switched,) = parse(FILE).realms
     plain = announced(RealmConfig("r", anonymous="a"))
     full = announced(
-        RealmConfig("r", anonymous="a", history=switched.history, payload_transparency=True)
+        RealmConfig(
+            "r",
+            anonymous="a",
+            history=switched.history,
+            payload_transparency=True,
+            trust=switched.trust,
+        )
     )
     for role in ("broker", "dealer"):
         (row,) = re.findall(rf"^\| {role} \|(.*)\|(.*)\|$", TEXT, re.MULTILINE)
         always, switch = (re.findall(r"`([a-z_]+)`", cell) for cell in row)
         assert always == sorted(plain[role]), role
         assert full[role] - plain[role] <= set(switch), role
-        assert set(switch) - {"history"} == full[role] - plain[role], role
+        assert set(switch) - {"history", "trust"} == full[role] - plain[role], role
 
 
 def test_the_file_is_one():

@@ -26,7 +26,6 @@ FEATURES = (
     "event_retention",
     "pattern_based_subscription",
     "payload_passthru_mode",
-    "publication_trustlevels",
     "publisher_exclusion",
     "publisher_identification",
     "session_meta_api",
@@ -235,7 +234,8 @@ class Broker:
         details = passthru(options, rest)
         trust = None
         if publisher is not None:
-            trust = self._config.trust_in(publisher.authrole, topic)
+            if self._config.trust:
+                trust = self._config.trust_in(publisher.authrole, topic)
             if self._config.disclose or options.get("disclose_me"):
                 details.update(publisher.disclosed("publisher"))
         out: Out = []
@@ -343,7 +343,7 @@ class Broker:
             details,
             rest,
             _Receivers(options, None),
-            trust or 0,
+            trust,
             octets,
         )
         forgotten = subscription.history.add(entry)

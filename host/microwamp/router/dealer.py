@@ -24,7 +24,6 @@ FEATURES = (
     "call_canceling",
     "call_reroute",
     "call_timeout",
-    "call_trustlevels",
     "caller_identification",
     "pattern_based_registration",
     "payload_passthru_mode",
@@ -325,7 +324,7 @@ class Dealer:
         details: dict[str, Any] = {}
         if self._config.disclose or slot.disclose or options.get("disclose_me"):
             details = caller.disclosed("caller")
-        if callee.announces("callee", "call_trustlevels"):
+        if self._config.trust and callee.announces("callee", "call_trustlevels"):
             details["trustlevel"] = self._config.trust_in(caller.authrole, call.procedure)
         if registration.match != "exact":
             details["procedure"] = call.procedure

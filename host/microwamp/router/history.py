@@ -38,13 +38,13 @@ class Entry:
     details: dict[str, Any]
     payload: Message
     audience: Audience
-    trust: int
+    trust: int | None
     octets: int
 
     def event(self, subscription: int, session: Session) -> dict[str, Any]:
         """What `wamp.subscription.get_events` says of it to `session`."""
         details = self.details
-        if session.announces("subscriber", "publication_trustlevels"):
+        if self.trust is not None and session.announces("subscriber", "publication_trustlevels"):
             details = {**details, "trustlevel": self.trust}
         found: dict[str, Any] = {
             "timestamp": text(self.time),

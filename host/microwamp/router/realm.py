@@ -242,9 +242,14 @@ def _features(config: RealmConfig) -> dict[str, Any]:
     """`roles` of WELCOME."""
     more = ["payload_transparency"] if config.payload_transparency else []
     kept = ["event_history"] if config.history else []
+    # Without levels none are sent: each event of a small client would be 12 octets longer for a 0.
+    publications = ["publication_trustlevels"] if config.trust else []
+    calls = ["call_trustlevels"] if config.trust else []
     return {
-        "broker": {"features": dict.fromkeys((*broker.FEATURES, *kept, *more), True)},
-        "dealer": {"features": dict.fromkeys((*dealer.FEATURES, *more), True)},
+        "broker": {
+            "features": dict.fromkeys((*broker.FEATURES, *publications, *kept, *more), True)
+        },
+        "dealer": {"features": dict.fromkeys((*dealer.FEATURES, *calls, *more), True)},
     }
 
 
