@@ -53,10 +53,13 @@ TABLE: list[tuple[list[str], int, str]] = [
     (["nonsense://x", *ROUTER], 2, "nonsense"),
     (["@", *ROUTER, "--baud", "1"], 2, "--baud 1: 300 to 12000000"),
     (["@", *ROUTER, "--baud", "99999999"], 2, "--baud 99999999: 300 to 12000000"),
-    (["@", "--router", "http://127.0.0.1:8080"], 2, "this library speaks rs://host:port"),
-    (["@", "--router", "127.0.0.1:8080"], 2, "this library speaks rs://host:port"),
-    (["@", "--router", "ws://127.0.0.1:8080/ws"], 2, "this library speaks rs://host:port"),
-    (["@", "--router", ""], 2, "this library speaks rs://host:port"),
+    (["@", "--router", "http://127.0.0.1:8080"], 2, "the bridge speaks rs://host:port"),
+    (["@", "--router", "127.0.0.1:8080"], 2, "the bridge speaks rs://host:port"),
+    (["@", "--router", "ws:///ws"], 2, "ws://host:port/path or wss://host:port/path needed"),
+    (["@", "--router", "ws://u:p@h/"], 2, "a router's URL has no user and no password"),
+    (["@", "--router", "wss://h:99999/"], 2, "Port out of range 0-65535"),
+    (["@", "--router", ""], 2, "the bridge speaks rs://host:port"),
+    (["@", *ROUTER, "--baud", "1200"], 2, "baud is 1200: boards with native USB take that as"),
     (["@", "--router", "rs://127.0.0.1"], 2, "host and port expected, as in rs://host:8080"),
     (["@", "--router", "rs://127.0.0.1:0"], 2, "host and port expected"),
     (["@", "--router", "rs://127.0.0.1:65536"], 2, "host and port expected"),
@@ -65,7 +68,7 @@ TABLE: list[tuple[list[str], int, str]] = [
     (
         ["@", "--router", "serial:/dev/ttyACM0"],
         2,
-        "the router's URL is rs://, rss:// or rs://unix:",
+        "the router's URL is rs://, rss://, rs://unix:, ws:// or wss://",
     ),
     (["@", "--router", "rss://localhost:1", "--cafile", "/no.pem"], 2, "--cafile /no.pem: "),
     (["@", "--router", "rss://localhost:1", "--cafile", "#file"], 2, "--cafile "),
@@ -143,7 +146,7 @@ def test_the_command_itself_says_one_line(tmp_path):
 
 
 def test_a_router_that_is_not_there_is_an_event(pty):
-    with microwamp("bridge", pty.path, *ROUTER) as command:
+    with microwamp("bridge", pty.path, *ROUTER, "--text") as command:
         command.expect("port .* open$")
         assert command.stop() == 0
         assert "Traceback" not in "".join(command.lines)
@@ -162,7 +165,7 @@ async def test_rss_with_a_certificate_that_is_not_trusted(tmp_path: Path):
         url = router.urls[0]
         async with Plant(router=False, bridge=False) as plant:
             port = plant.cables[0].port
-            with microwamp("bridge", port, "--router", url) as command:
+            with microwamp("bridge", port, "--router", url, "--text") as command:
                 device = plant.device(auth=None)
                 device.start()
                 words = f"router    {port} unreachable {url}: its certificate is not trusted: "

@@ -93,7 +93,7 @@ async def test_a_micropython_device_through_the_command():
 
 async def test_the_log_for_people_is_one_line_an_event():
     async with Plant(bridge=False) as plant, board() as device, Line(device.port) as line:
-        with bridge([line.port], plant.url) as command:
+        with bridge([line.port], plant.url, "--text") as command:
             async with plant.host() as host:
                 await off(command.expect, r"^\d\d:\d\d:\d\d session   .* joined realm=devices$")
                 await device.expect("^ready$")

@@ -16,7 +16,7 @@ import pytest
 from plant import REALM, Plant, until
 
 import wamp
-from microwamp.bridge import device as bridge_device
+from microwamp.bridge import relay as bridge_relay
 from microwamp.router import Router, RouterConfig
 from microwamp_rig.crossbar import make_certificate
 from wamp import ed25519, rawsocket
@@ -166,7 +166,7 @@ async def test_nothing_listens():
 
 
 async def test_a_router_that_never_answers(monkeypatch):
-    monkeypatch.setattr(bridge_device, "CONNECT_S", 0.5)
+    monkeypatch.setattr(bridge_relay, "CONNECT_S", 0.5)
     async with Plant(router=False) as plant:
         device = plant.device()
         async with listening(plant.tcp_port, says(end=False)):
@@ -184,7 +184,7 @@ async def test_a_router_that_never_answers(monkeypatch):
 
 def test_the_bridge_is_done_before_the_device_gives_up():
     """Else the device could not say what is wrong with the router."""
-    assert bridge_device.CONNECT_S < wamp.Client("rs://127.0.0.1:1").timeout_ms / 1000 - 1
+    assert bridge_relay.CONNECT_S < wamp.Client("rs://127.0.0.1:1").timeout_ms / 1000 - 1
 
 
 @contextlib.asynccontextmanager
@@ -203,7 +203,7 @@ async def full_port() -> AsyncIterator[str]:
 
 
 async def test_a_router_that_does_not_even_connect(monkeypatch):
-    monkeypatch.setattr(bridge_device, "CONNECT_S", 0.5)
+    monkeypatch.setattr(bridge_relay, "CONNECT_S", 0.5)
     async with full_port() as url, Plant(router=False, bridge=False) as plant:
         plant.start_bridge(url=url)
         device = plant.device()
@@ -254,7 +254,7 @@ async def test_a_device_that_floods_with_pings_is_ended():
 
 
 async def test_a_device_that_never_speaks_does_not_keep_a_connection(monkeypatch):
-    monkeypatch.setattr(bridge_device, "CONNECT_S", 0.5)
+    monkeypatch.setattr(bridge_relay, "CONNECT_S", 0.5)
     async with Plant() as plant:
         await until(lambda: plant.line.opened, "the bridge opens the port")
         silent = make(plant.cables[0].url)
@@ -320,7 +320,7 @@ async def test_rss_with_another_name_in_the_certificate(certificate):
 
 
 async def test_rs_at_a_tls_port(certificate, monkeypatch):
-    monkeypatch.setattr(bridge_device, "CONNECT_S", 0.5)
+    monkeypatch.setattr(bridge_relay, "CONNECT_S", 0.5)
     async with tls_router(certificate) as url, Plant(router=False, bridge=False) as plant:
         plant.start_bridge(url=url.replace("rss", "rs"))
         device = plant.device()

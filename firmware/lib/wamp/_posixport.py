@@ -5,6 +5,7 @@ of pyserial that have none (rfc2217://, socket://) by two threads.
 """
 
 import asyncio
+import fcntl
 import os
 import termios
 import threading
@@ -12,12 +13,17 @@ import threading
 from .errors import ConfigurationError
 
 _READ = 65536
+_PIECE = 8192
 # Octets kept when the line takes no more: one window of the link and some.
 _REST_MAX = 1 << 16
 
 
 async def open_port(path, options):
-    """A port for the path of a serial: URL. Raises OSError or ConfigurationError."""
+    """A port for the path of a serial: URL. Raises OSError or ConfigurationError.
+
+    options: baud; optional: dtr, rts, hupcl (True or False; as the system has them if absent or
+    None), fd (a descriptor of the same tty, open and locked, that another process handed over).
+    """
     if path.startswith("fd/") and path[3:].isdigit():
         port = DescriptorPort(path, options)
     elif "://" in path:
@@ -43,6 +49,22 @@ class Port:
     def busy(self):
         """Whether octets wait because the line took no more."""
         return bool(self._rest)
+
+    def listen(self, on_octets, on_lost):
+        """From now on on_octets(octets) is called with what comes, instead of `read`, and
+        on_lost(OSError) once when the line has hung up."""
+        self._on_octets = on_octets
+        self._on_lost = on_lost
+
+    def pause(self):
+        """Nothing more is read from the line, after `listen`."""
+
+    def resume(self):
+        """The end of `pause`."""
+
+    def fileno(self):
+        """The descriptor, or -1 if there is none to hand over."""
+        return -1
 
     def wake(self):
         """Make `read` return."""
@@ -73,6 +95,7 @@ class DescriptorPort(Port):
     """A descriptor that the parent process opened; it is duplicated, and stays open."""
 
     _fd = -1
+    _on_octets = None
 
     async def open(self):
         self._start(os.dup(int(self.path[3:])))
@@ -100,6 +123,35 @@ class DescriptorPort(Port):
             if self._woken:
                 self._woken = False
                 return b""
+
+    def listen(self, on_octets, on_lost):
+        super().listen(on_octets, on_lost)
+        self.resume()
+
+    def pause(self):
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+
+    def resume(self):
+        if self._fd >= 0 and self._on_octets is not None:
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _readable(self):
+        # A piece at a time: whoever sends without end must not keep the others waiting.
+        try:
+            octets = os.read(self._fd, _PIECE)
+            if not octets:
+                raise OSError(5, "the line has hung up")
+        except BlockingIOError:
+            return
+        except OSError as e:
+            self.pause()
+            self._on_lost(e)
+            return
+        self._on_octets(octets)
+
+    def fileno(self):
+        return self._fd
 
     def write(self, octets):
         """Write what the line takes, keep the rest, and say whether there is one; what a broken
@@ -153,31 +205,75 @@ class DescriptorPort(Port):
 class TtyPort(DescriptorPort):
     """A tty or pty, set up and locked by pyserial."""
 
+    _serial = None
+
     async def open(self):
+        fd = self._options.get("fd")
+        if fd is None:
+            fd = self._open()
+        self._start(fd)
+
+    def _open(self):
         serial = _pyserial()
+        options = self._options
+        port = serial.Serial()
+        port.port = self.path
+        port.timeout = port.write_timeout = 0
+        port.exclusive = True
+        if options.get("dtr") is not None:
+            port.dtr = bool(options["dtr"])
+        if options.get("rts") is not None:
+            port.rts = bool(options["rts"])
         try:
-            self._serial = serial.Serial(
-                self.path, self._options["baud"], timeout=0, write_timeout=0, exclusive=True
-            )
+            port.baudrate = options["baud"]
+            port.open()
         except serial.SerialException as e:
             raise _as_os_error(e)
         except ValueError as e:
             raise ConfigurationError("port %s: %s" % (self.path, e))
-        fd = self._serial.fileno()
-        # pyserial asks for VMIN 0, with which "nothing there" and "hung up" read the same.
-        settings = termios.tcgetattr(fd)
-        settings[6][termios.VMIN] = 1
-        termios.tcsetattr(fd, termios.TCSANOW, settings)
-        self._start(fd)
+        self._serial = port
+        fd = port.fileno()
+        try:
+            settings = termios.tcgetattr(fd)
+            # pyserial asks for VMIN 0, with which "nothing there" and "hung up" read the same.
+            settings[6][termios.VMIN] = 1
+            if options.get("hupcl") is not None:
+                settings[2] &= ~termios.HUPCL
+                if options["hupcl"]:
+                    settings[2] |= termios.HUPCL
+            termios.tcsetattr(fd, termios.TCSANOW, settings)
+            exclusive(fd, self.path)
+        except (OSError, termios.error) as e:
+            port.close()  # it went away at once
+            raise OSError(5, str(e))
+        return fd
 
     def _close_fd(self):
-        self._serial.close()
+        try:
+            fcntl.ioctl(self._fd, termios.TIOCNXCL)
+        except OSError:
+            pass  # it has hung up
+        if self._serial is None:
+            os.close(self._fd)
+        else:
+            self._serial.close()
+
+
+def exclusive(fd, path):
+    """Let nobody else open the tty, whether or not he asks for a lock (root may, as ever).
+
+    Not on a pty: there the mark would outlive a process that was killed, for as long as somebody
+    has its other end.
+    """
+    if not os.path.realpath(path).startswith("/dev/pts/"):
+        fcntl.ioctl(fd, termios.TIOCEXCL)
 
 
 class ThreadPort(Port):
     """A pyserial URL without a descriptor: one thread reads, one writes."""
 
     _serial = None
+    _on_octets = _on_lost = None
 
     async def open(self):
         serial = _pyserial()
@@ -194,6 +290,8 @@ class ThreadPort(Port):
         self._error = None
         self._drained = asyncio.Event()
         self._wanted = threading.Event()
+        self._reading = threading.Event()
+        self._reading.set()
         self._lock = threading.Lock()
         self._start(self._read_thread, self._serial)
         self._writer = self._start(self._write_thread, self._serial)
@@ -206,10 +304,12 @@ class ThreadPort(Port):
     def _read_thread(self, port):
         try:
             while port is self._serial:
+                if not self._reading.wait(0.2):
+                    continue
                 octets = port.read(1)
                 # socket:// only tells that something is there: so until there is nothing.
-                while octets and len(octets) < _READ and port.in_waiting:
-                    octets += port.read(port.in_waiting)
+                while octets and len(octets) < _PIECE and port.in_waiting:
+                    octets += port.read(min(port.in_waiting, _PIECE))
                 if octets:
                     self._call(self._arrived, port, octets)
         except Exception as e:  # pyserial's handlers raise many types when the other side goes
@@ -246,6 +346,9 @@ class ThreadPort(Port):
 
     def _arrived(self, port, octets):
         if port is self._serial:
+            if self._on_octets is not None:
+                self._on_octets(octets)
+                return
             self._found.append(octets)
             self._event.set()
 
@@ -254,6 +357,20 @@ class ThreadPort(Port):
             self._error = error
             self._event.set()
             self._drained.set()
+            if self._on_lost is not None:
+                self._on_lost(OSError(5, str(error)))
+
+    def listen(self, on_octets, on_lost):
+        super().listen(on_octets, on_lost)
+        found, self._found = self._found, []
+        for octets in found:
+            on_octets(octets)
+
+    def pause(self):
+        self._reading.clear()
+
+    def resume(self):
+        self._reading.set()
 
     async def read(self):
         """What is there. Raises OSError when the other side is gone."""

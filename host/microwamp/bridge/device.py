@@ -1,8 +1,8 @@
-"""One port of the bridge: the serial link to a device, and the device's connection to the router.
+"""One port of the bridge: the serial link to a device, and what it may.
 
 The link outlives the port: a cable that was bumped, or a board that re-enumerated, goes on in the
-same session if it is back within `lost_ms` (docs/link.md). The connection to the router lives as
-long as the link's connection, so that the router notices a device that fell silent.
+same session if it is back within `lost_ms` (docs/link.md). The connection to the router
+(`relay.Relay`) lives as long as the link's connection.
 """
 
 import asyncio
@@ -10,46 +10,51 @@ import contextlib
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from wamp import _posixport, linkframe, messages
+from wamp import _posixport, linkframe
 from wamp._port import Alarm, random32, ticks
-from wamp.errors import ConfigurationError, Error, HandshakeRefused, RemoteProtocolError
+from wamp.errors import ConfigurationError
 from wamp.link import CLOSED, CONSOLE, OPENED, STREAM
 from wamp.linkacceptor import Acceptor
-from wamp.transport import explain, make
+from wamp.transport import explain
 
+from . import handover
+from .bucket import Bucket
+from .config import PortConfig
 from .console import Lines
-from .splice import Splice, realm_of
-
-if TYPE_CHECKING:
-    from wamp.transport import Transport
+from .relay import Relay
+from .splice import Tap
 
 Report = Callable[[str, Mapping[str, Any]], None]
 
 # Octets towards us that the link may have under way: the most that credits can say.
-WINDOW = 16320
-# Octets for the router that may wait before the device is held back.
-HIGH = 65536
-# Octets read from the router at a time: about what the link has under way at once.
-CHUNK = 8192
-# Octets of a device before the router is there: it sends a handshake of four and waits.
-EARLY_MAX = 4096
-# Octets for the device that may wait for the link: one piece of the router's, which are read as
-# the link takes them, and PONGs.
-LATE_MAX = 131072
-# For connection and RawSocket handshake together; a device waits for 10 s, and is to be told.
-CONNECT_S = 8.0
-CLOSE_S = 1.0
-# Web servers and TLS wait for more than the four octets of the handshake.
-_NO_ANSWER = "no answer to the RawSocket handshake; is it HTTP there, or TLS (rss://)?"
+WINDOW: Final = 16320
+SEND_BUFFER: Final = 16384
+# How often a port that is not there is looked for; how often one whose settings cannot work.
+ABSENT_S: Final = 0.5
+REFUSED_S: Final = 5.0
+# How long a device is told that it is over, and how long it has to take what was sent before.
+CLOSE_S: Final = 1.0
+TAKE_S: Final = 5.0
+# What may come at once before the limits per second count.
+OPENS: Final = 20
+CONSOLE_LINES: Final = 200
+# Octets typed by an operator at a time: a CONSOLE frame.
+TYPED_MAX: Final = 1024
+_CTRL_C: Final = b"\x03"
+
+
+def _same(port: str) -> str:
+    return port
 
 
 class Device:
     """Serves one port for ever, until `stop`.
 
     name: the port as the user wrote it. report(event, fields): called for everything that is
-    worth a line in the log.
+    worth a line in the log. config: all of the settings; overrides the single ones. find: says
+    where a port is now, or raises OSError.
     """
 
     def __init__(
@@ -62,33 +67,68 @@ class Device:
         tls: ssl.SSLContext | None = None,
         console: str = "out",
         lost_ms: int = 10000,
+        config: PortConfig | None = None,
+        find: Callable[[str], str] = _same,
     ) -> None:
-        if console not in ("off", "out", "both"):
-            raise ConfigurationError(f'console is {console!r}, not "off", "out" or "both"')
-        self.name = name
-        self._router = router
+        self.config = config or PortConfig(
+            port=name, router=router, baud=baud, console=console, lost_ms=lost_ms
+        )
+        self.name = self.config.called
         self._report_to = report
-        self._options = {"baud": baud}
         self._tls = tls
-        self._console = console
+        self._find = find
         self._lines = Lines(self._console_line)
-        self._link = Acceptor(window=WINDOW, send_buffer=16384, lost_ms=lost_ms)
+        self._link = Acceptor(window=WINDOW, send_buffer=SEND_BUFFER, lost_ms=self.config.lost_ms)
         self._alarm = Alarm(self._tick)
         self._port: Any = None
-        self._upstream: Transport | None = None
-        self._splice: Splice | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._holding: asyncio.Task[None] | None = None  # while the device is held back
-        self._early = b""  # from the device, before the router is connected
-        self._late: list[bytes] = []  # for the device, more than the link has room for
-        self._room = asyncio.Event()
+        self._relay: Relay | None = None
+        self._ending: tuple[int, str] | None = None  # as soon as the device has taken the rest
+        self._give_up: asyncio.TimerHandle | None = None
         self._stopping = False
         self._closed = asyncio.Event()
-        self.session: str | None = None
+        self._again = asyncio.Event()  # the port is to be looked for at once
+        self._lost: asyncio.Future[OSError] | None = None
+        self._holding: set[str] = set()  # why the device is held back
+        self._free: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None  # nothing is read from the line
+        self._counted = 0  # frames of the device that the limit has seen
+        self._asked_at: int | None = None  # when the link began to wait for an acknowledgement
+        self._limit()
+        self.tap: Tap | None = None
+        self.session: str | None = None  # its realm
+        self.path = ""  # the tty
+        self.state = "absent"
+        self.software = ""
+        self.since = time.time()  # of the state
+        self.round_trip_ms = 0.0
+        self.counts = {
+            "connections": 0, "joins": 0, "resumed": 0, "refused": 0, "rests": 0, "held": 0,
+            "console_lines": 0, "console_dropped": 0, "dropped": 0, "faults": 0, "handed_over": 0,
+            "messages_in": 0, "messages_out": 0, "octets_in": 0, "octets_out": 0,
+        }  # fmt: skip
+
+    def _limit(self) -> None:
+        limits = self.config.limits
+        self._rate = Bucket(limits.messages_per_s, limits.messages_per_s)
+        self._opens = Bucket(limits.opens_per_s, max(OPENS, limits.opens_per_s))
+        self._noise = Bucket(limits.noise_per_s, 2 * limits.noise_per_s)
+        self._console = Bucket(limits.console_per_s, max(CONSOLE_LINES, limits.console_per_s))
 
     def report(self, event: str, **fields: Any) -> None:
         """One line in the log."""
         self._report_to(event, {"port": self.name, **fields})
+
+    def _become(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            self.since = time.time()
+
+    def apply(self, config: PortConfig) -> None:
+        """Other settings for the same line (`PortConfig.same_line`): the session goes on."""
+        self.config = config
+        self._limit()
+        if self._relay is not None and config.realms:
+            self._relay.splice.realms = frozenset(config.realms)
 
     # -- the port
 
@@ -99,17 +139,19 @@ class Device:
         while not self._stopping:
             opened = time.monotonic()
             try:
-                self._port = await _posixport.open_port(self.name, self._options)
-            except OSError as e:
-                text = explain(e)
+                await self._open()
+            except (OSError, ConfigurationError) as e:
+                fault = isinstance(e, ConfigurationError)
+                text = explain(e) if isinstance(e, OSError) else str(e)
+                self._become("absent")
                 if text != said:
-                    self.report("port", state="unavailable", reason=text)
+                    self.report("port", state="refused" if fault else "unavailable", reason=text)
                     said = text
-                await asyncio.sleep(0.5)
+                await self._wait(REFUSED_S if fault else ABSENT_S)
                 continue
             if said != "":
                 said = ""
-                self.report("port", state="open")
+                self.report("port", state="open", **self._where())
             try:
                 await self._serve()
             except OSError as e:
@@ -118,36 +160,121 @@ class Device:
                 if time.monotonic() - opened > 1:
                     pause = 0.2
                 if not self._stopping:
+                    self._become("absent")
                     # One that comes and goes at once must not fill the log.
                     if pause < 1:
                         self.report("port", state="gone", reason=text)
                         said = None
-                    await asyncio.sleep(pause)
+                    await self._wait(pause)
                     pause = min(pause * 2, 2.0)
+
+    def _where(self) -> dict[str, str]:
+        return {} if self.path in (self.name, "") else {"tty": self.path}
+
+    async def _wait(self, seconds: float) -> None:
+        self._again.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._again.wait(), seconds)
+
+    def look(self) -> None:
+        """Something was plugged in or out."""
+        if self.state == "absent":
+            self._again.set()
+
+    async def _open(self) -> None:
+        if self._port is not None and self._port.fileno() >= 0:
+            return  # handed over, and open
+        config = self.config
+        self.path = self._find(config.port)
+        modem = config.modem()
+        options = {
+            "baud": config.baud,
+            "dtr": modem.dtr,
+            "rts": modem.rts,
+            "hupcl": modem.hupcl,
+        }
+        self._port = await _posixport.open_port(self.path, options)
 
     async def _serve(self) -> None:
         port = self._port
+        lost = self._lost = asyncio.get_running_loop().create_future()
+
+        def gone(error: OSError) -> None:
+            if not lost.done():
+                lost.set_result(error)
+
+        self._become("open")
+        port.listen(self._arrived, gone)
+        settle = self.config.modem().settle_ms
+        if settle and not self._link.is_open:
+            await asyncio.sleep(settle / 1000)
+        if self._link.is_open:
+            self.counts["resumed"] += 1
+            self._become("connected" if self.session is None else "joined")
         self._link.announce(ticks())
         self._flush()
-        while True:
-            octets = await port.read()
-            self._handle(self._link.receive(octets, ticks()))
+        raise await lost
+
+    def _arrived(self, octets: bytes) -> None:
+        link = self._link
+        good = link.received
+        try:
+            events = link.receive(octets, ticks())
+            self._handle(events)
             self._flush()
+        except Exception as e:
+            self._fault(e)
+            return
+        if self._asked_at is not None and not link.pending():
+            taken = (ticks() - self._asked_at) & 0x3FFFFFFF
+            self._asked_at = None
+            before = self.round_trip_ms or taken
+            self.round_trip_ms = before + (taken - before) / 8
+        useful = (link.received - good) * linkframe.OVERHEAD
+        useful += sum(len(value) for kind, value in events if kind == STREAM)
+        if useful < len(octets):
+            self._rest(self._noise.take(len(octets) - useful, time.monotonic()))
+
+    def _rest(self, seconds: float) -> None:
+        """Read nothing for a while: whoever sends garbage without end must not keep us busy. The
+        system's buffer of the line fills, and then the sender waits, or loses it."""
+        if seconds and self._resting is None and self._port is not None:
+            self.counts["rests"] += 1
+            port = self._port
+            port.pause()
+
+            def again() -> None:
+                self._resting = None
+                if self._port is port:
+                    port.resume()
+
+            self._resting = asyncio.get_running_loop().call_later(min(seconds, 2.0), again)
+
+    def _fault(self, error: Exception) -> None:
+        """Our own mistake must cost this device one connection, and no other device anything."""
+        self.counts["faults"] += 1
+        self.report("fault", reason=f"{type(error).__name__}: {error}")
+        self._drop_relay()
+        self._link = Acceptor(window=WINDOW, send_buffer=SEND_BUFFER, lost_ms=self.config.lost_ms)
+        self._link.announce(ticks())
+        self._closed.set()
 
     def _tick(self) -> None:
-        self._handle(self._link.tick(ticks()))
-        self._flush()
+        try:
+            self._handle(self._link.tick(ticks()))
+            self._flush()
+        except Exception as e:
+            self._fault(e)
 
     def _flush(self) -> None:
         """Give the link what waits for it, and the port what the link wants sent."""
-        link, port = self._link, self._port
+        link, port, relay = self._link, self._port, self._relay
         while True:
-            while self._late:
-                n = link.send(self._late[0])
-                if n < len(self._late[0]):
-                    self._late[0] = self._late[0][n:]
-                    break
-                self._late.pop(0)
+            if relay is not None:
+                relay.feed(link)
+                if self._ending is not None and not relay.late:
+                    self._close_link()
+                    relay = None
             if port is not None and port.busy():
                 break  # the retransmission timer, or the next octet that comes, goes on
             octets = link.output(ticks())
@@ -155,8 +282,8 @@ class Device:
                 break
             if port is not None:
                 port.write(octets)
-        if not self._late and link.room():
-            self._room.set()
+        if self._asked_at is None and link.pending():
+            self._asked_at = ticks()
         wait = link.timeout(ticks())
         if port is not None and port.busy():
             wait = 5 if wait < 0 else min(wait, 5)
@@ -166,7 +293,10 @@ class Device:
     def _handle(self, events: list[tuple[int, Any]]) -> None:
         for kind, value in events:
             if kind == STREAM:
-                self._from_device(value)
+                relay = self._relay
+                if relay is not None and self._ending is None:
+                    relay.from_device(value)
+                    self._count(relay)
             elif kind == OPENED:
                 # Two OPENs may come in one piece: one that waited, and one that our ANNOUNCE
                 # caused. With the first event the link has accepted the newest of them.
@@ -174,195 +304,279 @@ class Device:
                     self._opened(value)
             elif kind == CLOSED:
                 self._link_closed(*value)
-            elif kind == CONSOLE and self._console != "off":
+            elif kind == CONSOLE and self.config.console != "off":
                 self._lines.feed(value)
+
+    def _count(self, relay: Relay) -> None:
+        """Hold the device back once it has sent more than it may."""
+        frames = relay.splice.messages[0] + relay.splice.answered
+        new, self._counted = frames - self._counted, frames
+        if new:
+            loop = asyncio.get_running_loop()
+            wait = self._rate.take(new, loop.time())
+            if wait and self._free is None:
+                self.relay_hold(True, "rate")
+                self._free = loop.call_later(wait, self._rate_again)
+
+    def _rate_again(self) -> None:
+        self._free = None
+        wait = self._rate.take(0, asyncio.get_running_loop().time())
+        if wait:
+            self._free = asyncio.get_running_loop().call_later(wait, self._rate_again)
+        else:
+            self.relay_hold(False, "rate")
 
     # -- the connection
 
     def _opened(self, software: str) -> None:
+        link = self._link
         if self._stopping:
-            self._link.refuse(linkframe.STOPPING, "the bridge is stopping")
+            link.refuse(linkframe.STOPPING, "the bridge is stopping")
             return
-        self._link.set_window(WINDOW)
-        self._link.accept(random32(), int(time.time()), ticks())
-        self._splice = Splice(self._message)
-        self._early = b""
-        self._late = []
-        self.report("device", state="connected", software=software)
-        self._connecting = asyncio.create_task(self._connect(self._splice))
-
-    async def _connect(self, splice: Splice) -> None:
-        """Connect to the router, then carry what comes from there, until it ends."""
-        options = {"ssl": self._tls} if self._router.startswith("rss://") else {}
-        upstream = make(self._router, **options)
-        limit = asyncio.get_running_loop().time() + CONNECT_S
-        try:
-            try:
-                async with asyncio.timeout_at(limit):
-                    await upstream.open()
-            except (Error, OSError) as e:
-                text = str(e) or f"{self._router}: no answer within {CONNECT_S:g} s"
-                self._unreachable(linkframe.NO_ROUTER, text)
-                return
-            self._upstream = upstream
-            early, self._early = self._early, b""
-            splice.from_device(early)
-            await self._deliver()
-            while True:
-                self._room.clear()
-                self._flush()
-                if self._late or not self._link.room():
-                    await self._room.wait()
-                try:
-                    async with asyncio.timeout_at(None if splice.opened else limit):
-                        octets = await upstream.read()
-                except TimeoutError:
-                    if splice.asked:
-                        self._unreachable(linkframe.NO_ROUTER, f"{self._router}: {_NO_ANSWER}")
-                    else:
-                        self._protocol("the device sent no RawSocket handshake")
-                    return
-                if not octets:
-                    self.report("router", state="closed")
-                    self._end(linkframe.BY_ROUTER, "the router closed the connection")
-                    return
-                for i in range(0, len(octets), CHUNK):
-                    splice.from_router(octets[i : i + CHUNK])
-                    await self._deliver()
-        except HandshakeRefused as e:
-            with contextlib.suppress(Error):
-                self._pass_on()  # the device is to have the router's own words
-            self._unreachable(linkframe.BY_ROUTER, f"{self._router}: {e}")
-        except RemoteProtocolError as e:
-            self._protocol(str(e))
-        except Error as e:
-            self._lost(e)
-        finally:
-            upstream.close()
-            if self._upstream is upstream:
-                self._upstream = None
-
-    def _unreachable(self, code: int, text: str) -> None:
-        self.report("router", state="unreachable", reason=text)
-        self._end(code, text)
-
-    def _lost(self, error: Error) -> None:
-        self.report("router", state="lost", reason=str(error))
-        self._end(linkframe.BY_ROUTER, str(error))
-
-    def _protocol(self, text: str) -> None:
-        self.report("protocol", reason=text)
-        self._end(linkframe.PROTOCOL, text)
-
-    async def _deliver(self) -> None:
-        """Send what the splice has for either side; waits while the router does not take it."""
-        self._pass_on()
-        if self._upstream is not None and self._upstream.backlog() > HIGH:
-            await self._upstream.drain()
-
-    def _pass_on(self) -> None:
-        splice, upstream = self._splice, self._upstream
-        if splice is None or upstream is None:
+        if not self._opens.allow(asyncio.get_running_loop().time()):
+            self.counts["refused"] += 1
+            link.refuse(linkframe.NOT_SERVED, "the device connects too often; wait a second")
             return
-        if splice.to_router:
-            upstream.write(b"".join(splice.to_router))
-            splice.to_router.clear()
-        if splice.to_device:
-            self._late += splice.to_device
-            splice.to_device.clear()
-            self._flush()
-            if sum(map(len, self._late)) > LATE_MAX:
-                raise RemoteProtocolError("the device sends PINGs and does not take the answers")
+        self._holding.clear()
+        link.set_window(WINDOW)
+        link.accept(random32(), int(time.time()), ticks())
+        self._counted = 0
+        self._asked_at = None
+        self.counts["connections"] += 1
+        self.software = "".join(c if c.isprintable() else "?" for c in software)
+        self._become("connected")
+        self.report("device", state="connected", software=self.software)
+        self._relay = Relay(self, self.config, self._tls)
+        self._relay.splice.tap = self.tap
+        self._relay.start()
 
-    def _from_device(self, octets: bytes) -> None:
-        if self._splice is None:
-            return
-        try:
-            if self._upstream is None:
-                self._early += octets
-                if len(self._early) > EARLY_MAX:
-                    raise RemoteProtocolError("the device sends before the router has answered")
-                return
-            self._splice.from_device(octets)
-            self._pass_on()
-        except RemoteProtocolError as e:
-            self._protocol(str(e))
-        except Error as e:
-            self._lost(e)
-        else:
-            self._hold_back()
+    def trace(self, tap: Tap | None) -> None:
+        """Call tap with every frame that passes from now on; None ends that."""
+        self.tap = tap
+        if self._relay is not None:
+            self._relay.splice.tap = tap
 
-    def _hold_back(self) -> None:
-        """A router that does not take what the device sends must not fill our memory."""
-        upstream = self._upstream
-        if upstream is not None and upstream.backlog() > HIGH and self._link.window:
-            self._link.set_window(0)
-            self._holding = asyncio.create_task(self._let_go(upstream))
+    def relay_session(self, realm: str | None, session: int | None) -> None:
+        """The relay has seen HELLO, WELCOME or GOODBYE."""
+        self.session = realm
+        if session is not None:
+            self.counts["joins"] += 1
+        self._become("connected" if session is None else "joined")
 
-    async def _let_go(self, upstream: "Transport") -> None:
-        # An error is reported by the reader of the same transport.
-        with contextlib.suppress(Error):
-            await upstream.drain()
-        if self._upstream is upstream:
-            self._link.set_window(WINDOW)
-            self._flush()
-
-    def _message(self, from_device: bool, code: int, head: bytes) -> None:
-        """HELLO, WELCOME, ABORT or GOODBYE has passed: for the log."""
-        if code == messages.HELLO and from_device:
-            self.session = realm_of(head)
-        elif code == messages.WELCOME and not from_device:
-            self.report("session", state="joined", realm=self.session)
-        elif code == messages.ABORT:
-            who = "device" if from_device else "router"
-            self.report("session", state="aborted", realm=self.session, by=who)
-        elif code == messages.GOODBYE and from_device:
-            self.report("session", state="leaving", realm=self.session)
-
-    def _end(self, code: int, text: str) -> None:
-        """End the device's connection after what it still is to get."""
-        self._drop_upstream()
-        self._splice = None
-        self._link.close(code, text)
+    def relay_output(self) -> None:
+        """The relay has octets for the device."""
         self._flush()
+
+    def relay_hold(self, hold: bool, reason: str = "router") -> None:
+        """Hold the device back, or let it go again, for one of several reasons."""
+        before = bool(self._holding)
+        if hold:
+            self._holding.add(reason)
+        else:
+            self._holding.discard(reason)
+        if bool(self._holding) != before:
+            self.counts["held"] += not before
+            self._link.set_window(0 if self._holding else WINDOW)
+            self._flush()
+
+    def relay_end(self, relay: Relay, code: int, text: str) -> None:
+        """The relay is over: end the device's connection after what it still is to get."""
+        if relay is not self._relay:
+            return
+        self._ending = (code, text)
+        loop = asyncio.get_running_loop()
+        self._give_up = loop.call_later(TAKE_S, self._close_link)
+        self._flush()
+
+    def _close_link(self) -> None:
+        if self._ending is not None:
+            code, text = self._ending
+            self._forget_relay()
+            self._link.close(code, text)
+            self._flush()
 
     def _link_closed(self, code: int, text: str) -> None:
         reason = text or f"code {code}"
         self.report("device", state="disconnected", reason=reason)
-        self._drop_upstream()
-        self._splice = None
-        self._late = []
-        self.session = None
+        self._drop_relay()
         self._closed.set()
 
     def _drop_upstream(self) -> None:
-        task, self._connecting = self._connecting, None
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-        if self._upstream is not None:
-            self._upstream.close()
-            self._upstream = None
-        self._early = b""
+        """Close the connection to the router; the device is not told."""
+        if self._relay is not None:
+            self._relay.close()
+
+    def _drop_relay(self) -> None:
+        self._drop_upstream()
+        self._forget_relay()
+        self.session = None
+        self._become("open" if self._port is not None else "absent")
+
+    def _forget_relay(self) -> None:
+        relay, self._relay = self._relay, None
+        self._ending = None
+        self._asked_at = None
+        for handle in (self._give_up, self._free):
+            if handle is not None:
+                handle.cancel()
+        self._give_up = self._free = None
+        if relay is not None:
+            self._sum(relay, self.counts)
+
+    @staticmethod
+    def _sum(relay: Relay, counts: dict[str, int]) -> None:
+        into = zip(
+            ("messages_in", "messages_out", "octets_in", "octets_out", "dropped"),
+            (*relay.splice.messages, *relay.passed, relay.splice.dropped),
+            strict=True,
+        )
+        for name, n in into:
+            counts[name] += n
 
     # -- the console
 
     def _console_line(self, line: str) -> None:
+        if not self._console.allow(asyncio.get_running_loop().time()):
+            self.counts["console_dropped"] += 1
+            return
+        self.counts["console_lines"] += 1
         self.report("console", text=line)
+
+    def type(self, octets: bytes) -> None:
+        """Octets for the device's console, as somebody typed them.
+
+        Raises ConfigurationError where the configuration does not allow it, and OSError where
+        there is no device.
+        """
+        if self.config.console != "both":
+            raise ConfigurationError(
+                f'{self.name}: typing needs console = "both", it is "{self.config.console}"'
+            )
+        if len(octets) > TYPED_MAX:
+            raise ConfigurationError(f"{len(octets)} octets at a time; {TYPED_MAX} are the most")
+        port = self._port
+        if port is None or self.state == "absent":
+            raise OSError(6, f"{self.name}: no device is there")
+        # Ctrl-C counts between frames only; a frame of the link is written as a whole.
+        if self._link.is_open and _CTRL_C not in octets:
+            self._link.console(octets)
+            self._flush()
+        else:
+            port.write(octets)
+
+    # -- for people and programs that watch
+
+    def status(self) -> dict[str, Any]:
+        """What is going on, as JSON can say it. Counters never fall while the bridge runs."""
+        link, relay = self._link, self._relay
+        counts = dict(self.counts)
+        if relay is not None:
+            self._sum(relay, counts)
+        return {
+            "name": self.name,
+            "port": self.config.port,
+            "tty": self.path,
+            "router": self.config.router,
+            "state": self.state,
+            "since": round(self.since, 3),
+            "software": self.software,
+            "realm": self.session,
+            "session": None if relay is None else relay.session,
+            "round_trip_ms": round(self.round_trip_ms, 1),
+            "rto_ms": link.rto,
+            "held": sorted(self._holding),
+            "console": self.config.console,
+            "buffers": {
+                "link": link.pending(),
+                "device": 0 if relay is None else relay.late,
+                "router": 0 if relay is None else relay.backlog(),
+            },
+            "link": {
+                "received": link.received,
+                "sent": link.sent,
+                "damaged": link.damaged,
+                "resent": link.resent,
+                "timeouts": link.timeouts,
+            },
+            "counts": {**counts, "noise": self._lines.noise},
+        }
 
     # -- the end
 
-    async def stop(self) -> None:
+    async def stop(self, reason: str = "the bridge was stopped") -> None:
         """Tell the device, wait until it knows (1 s at most), close the port."""
         self._stopping = True
+        self._again.set()
         if self._link.is_open and self._port is not None:
             self._closed.clear()
             self._drop_upstream()
-            self._link.close(linkframe.STOPPING, "the bridge was stopped")
+            self._forget_relay()
+            self._link.close(linkframe.STOPPING, reason)
             self._flush()
             try:
                 await asyncio.wait_for(self._closed.wait(), CLOSE_S)
             except TimeoutError:
                 self.report("device", state="disconnected", reason="it does not answer")
+        self._drop_relay()
         self._alarm.stop()
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
         if self._port is not None:
             self._port.close()
+        self._become("absent")
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(OSError(5, "closed"))
+
+    # -- handed over to another process
+
+    async def keep(self) -> dict[str, Any] | None:
+        """Stop all traffic and give what a successor needs, descriptors as "port" and "router";
+        None where the port cannot be handed over. The device is not told."""
+        port, relay = self._port, self._relay
+        if port is None or port.fileno() < 0 or self.state == "absent" or self._stopping:
+            return None
+        port.pause()
+        if self._resting is not None:
+            self._resting.cancel()
+        if relay is not None:
+            relay.hold_still()
+        self._alarm.stop()
+        await handover.settled(lambda: port.busy() or (relay is not None and relay.backlog() > 0))
+        self._alarm.stop()
+        kept = None if relay is None or self._ending is not None else relay.state()
+        if port.busy() or (self._link.is_open and kept is None):
+            return None
+        router = -1 if relay is None or kept is None else relay.keep()
+        if kept is not None and router < 0:
+            return None
+        self._stopping = True  # our own part in it
+        return {
+            "name": self.name,
+            "config": repr(self.config),
+            "path": self.path,
+            "link": handover.state_of(self._link) if kept is not None else None,
+            "relay": kept,
+            "software": self.software,
+            "counts": self.counts,
+            "holding": sorted(self._holding - {"rate"}),
+            "port": port.fileno(),
+            "router": router,
+        }
+
+    async def adopt(self, state: Mapping[str, Any], port: int, router: int) -> None:
+        """Before `run`: go on with what `keep` of a predecessor gave. Raises OSError."""
+        self.path = state["path"]
+        options = {"baud": self.config.baud, "fd": port}
+        self._port = await _posixport.open_port(self.path, options)
+        self.counts.update(state["counts"])
+        if state["link"] is None:
+            return
+        handover.restore(self._link, state["link"])
+        self.software = state["software"]
+        self._relay = relay = Relay(self, self.config, self._tls)
+        await relay.adopt(state["relay"], router)
+        self.session = relay.realm
+        self._counted = relay.splice.messages[0] + relay.splice.answered
+        self._link.set_window(WINDOW)
+        self.counts["handed_over"] += 1

@@ -8,8 +8,8 @@ INVOCATION, and the device one for a RESULT or an ERROR, where otherwise a calle
 ever. What the splice puts in of its own goes between two frames that pass, never into one.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Any, Final
 
 import cbor2
 
@@ -24,9 +24,26 @@ PING_MAX: Final = 4096
 # ERRORs. Who causes more while one message passes means harm.
 OWN_MAX: Final = 65536
 
+# Octets of a message that a trace gets; of a longer one it is told the length.
+TRACE_MAX: Final = 65536
+
+_CBOR: Final = 3  # the serializer, in the handshake
 _NOT_KNOWN: Final = 1 << 24
+# What is done with a frame, besides passing it on or not
+_NOTHING: Final = 0
+_SEEN: Final = 1  # a message that passes
+_TOO_LONG: Final = 2
+_PING: Final = 3
 # What is reported: the message types that begin and end a session.
 _REPORTED: Final = (messages.HELLO, messages.WELCOME, messages.ABORT, messages.GOODBYE)
+
+
+# (from the device, kind of frame, length, its first octets up to TRACE_MAX)
+Tap = Callable[[bool, int, int, bytes], None]
+
+
+class Forbidden(RemoteProtocolError):
+    """The device wanted what its configuration does not allow; it has its ABORT."""
 
 
 class Splice:
@@ -34,18 +51,56 @@ class Splice:
 
     `to_router` and `to_device` collect what is to be sent; the owner takes and clears them.
     on_message(from_device, code, head): called for HELLO, WELCOME, ABORT and GOODBYE, with the
-    first octets of the message; for the log, and for realms that a configuration forbids.
+    first octets of the message; for the log. realms: those that the device may ask for, all if
+    empty. longest: octets of a message, either way. tap: called with every frame that passes, for
+    a trace; None, and nothing is kept.
     """
 
-    def __init__(self, on_message: Callable[[bool, int, bytes], None]) -> None:
+    def __init__(
+        self,
+        on_message: Callable[[bool, int, bytes], None],
+        realms: Collection[str] = (),
+        longest: int = rawsocket.LENGTH_MAX,
+    ) -> None:
         self.to_router: list[bytes] = []
         self.to_device: list[bytes] = []
         self.dropped = 0  # messages too long for the device
+        self.answered = 0  # PINGs
+        self.realms = frozenset(realms)
+        self.tap: Tap | None = None
         self._on_message = on_message
+        # As the handshake can say it: 512 octets, doubled up to 15 times.
+        self._longest = 15 if longest >= rawsocket.LENGTH_MAX else longest.bit_length() - 10
         self._device = _Direction(self, True)
         self._router = _Direction(self, False)
         self.device_limit = _NOT_KNOWN
         self.router_limit = _NOT_KNOWN
+
+    @property
+    def messages(self) -> tuple[int, int]:
+        """Messages that have begun to pass: from the device, from the router."""
+        return self._device.messages, self._router.messages
+
+    @property
+    def between(self) -> bool:
+        """Whether the device is between two of its messages."""
+        return not self._device.left
+
+    def state(self) -> dict[str, Any]:
+        """All that a successor in another process needs, as plain data."""
+        return {
+            "device": self._device.state(),
+            "router": self._router.state(),
+            "limits": [self.device_limit, self.router_limit, self._longest],
+            "counted": [self.dropped, self.answered],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where the splice that gave this `state` ended."""
+        self._device.restore(state["device"])
+        self._router.restore(state["router"])
+        self.device_limit, self.router_limit, self._longest = state["limits"]
+        self.dropped, self.answered = state["counted"]
 
     @property
     def asked(self) -> bool:
@@ -73,14 +128,20 @@ class Splice:
             raise RemoteProtocolError(
                 f"the device does not speak RawSocket: it began with {octets!r}"
             )
-        limit = min(512 << (octets[1] >> 4), rawsocket.LENGTH_MAX)
+        size = min(octets[1] >> 4, self._longest)
+        limit = min(512 << size, rawsocket.LENGTH_MAX)
         if from_device:
+            if self.realms and octets[1] & 15 != _CBOR:
+                # In what cannot be read there may be any realm.
+                self.to_device.append(b"\x7f\x10\x00\x00")
+                raise Forbidden("the device's realms are limited, and it does not speak CBOR")
             self.device_limit = limit
             self.to_router.append(bytes((0x7F, octets[1] | 0xF0, octets[2], octets[3])))
-        else:
+        elif not octets[1] & 15:
             self.to_device.append(octets)
-            if not octets[1] & 15:
-                rawsocket.check_reply(octets)  # raises, with the router's reason
+            rawsocket.check_reply(octets)  # raises, with the router's reason
+        else:
+            self.to_device.append(bytes((0x7F, size << 4 | octets[1] & 15, octets[2], octets[3])))
             self.router_limit = limit
 
     def _too_long(self, length: int, head: bytes) -> None:
@@ -98,31 +159,74 @@ class Splice:
             raise RemoteProtocolError(f"the router sent {text} (code {code})")
         self.dropped += 1
 
+    def _allow(self, code: int, head: bytes) -> None:
+        """Raise Forbidden, with an ABORT for the device, if a message of its may not pass."""
+        if code == messages.HELLO:
+            realm = realm_of(head)
+            if realm in self.realms:
+                return
+            text = f"the bridge does not let this device into the realm {realm!r}"
+        elif code:
+            return
+        else:
+            # What cannot be read might be a HELLO in disguise.
+            text = "a message whose type the bridge cannot read"
+        abort = cbor2.dumps(
+            [messages.ABORT, {"message": text}, ApplicationError.NO_SUCH_REALM]
+            if code
+            else [messages.ABORT, {"message": text}, ApplicationError.PROTOCOL_VIOLATION]
+        )
+        self._router.insert(len(abort).to_bytes(4, "big") + abort)
+        raise Forbidden(text)
+
     def _pong(self, from_device: bool, payload: bytes) -> None:
+        self.answered += 1
         answer = len(payload).to_bytes(4, "big")
         answer = bytes((rawsocket.PONG,)) + answer[1:] + payload
         (self._router if from_device else self._device).insert(answer)
 
 
 class _Direction:
-    """The frames of one direction, passed on as they come."""
+    """The frames of one direction, passed on as they come. All that lasts from one call to the
+    next is plain data (`state`)."""
 
     def __init__(self, splice: Splice, from_device: bool) -> None:
         self._splice = splice
         self._from_device = from_device
         self.opened = False  # the handshake has passed
+        self.messages = 0
+        self.left = 0  # octets of the frame that are still to come
         self._head = b""  # an incomplete handshake or prefix
-        self._left = 0  # octets of the frame that are still to come
-        self._pass = False  # whether they go on to the other side
-        self._kept: bytearray | None = None  # beginning of a frame that is looked at
+        self._length = 0  # of the frame
+        self._pass = False  # whether it goes on to the other side
+        self._held = b""  # octets of it that wait until it is known whether they may pass
+        self._what = _NOTHING  # is to be done with its beginning
+        self._kept: bytearray | None = None  # that beginning
         self._keep = 0  # how many octets of it are wanted
-        self._done: Callable[[bytes], None] = _nothing
         self._own: list[bytes] = []  # of our own, to be sent between two frames
         self._own_octets = 0
+        self._trace: bytearray | None = None  # the frame so far, while somebody looks
+
+    _LASTING = (
+        "opened", "messages", "left", "_head", "_length", "_pass", "_held", "_what", "_keep",
+        "_own", "_own_octets",
+    )  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in self._LASTING}
+        return {**found, "_kept": None if self._kept is None else bytes(self._kept)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name in self._LASTING:
+            setattr(self, name, state[name])
+        kept = state["_kept"]
+        self._kept = None if kept is None else bytearray(kept)
 
     def insert(self, octets: bytes) -> None:
         """Send a frame of our own the way this direction goes, as soon as none is passing."""
-        if self.opened and not (self._pass and self._left):
+        if self._splice.tap is not None:
+            self._splice.tap(self._from_device, octets[0], len(octets) - 4, octets[4:])
+        if self.opened and not (self._pass and self.left):
             self._out().append(octets)
             return
         self._own.append(octets)
@@ -149,30 +253,33 @@ class _Direction:
         i = 0
         end = len(octets)
         while i < end:
-            if not self._left:
+            if not self.left:
                 need = 4 - len(self._head)
                 self._head += octets[i : i + need]
                 i += need
                 if len(self._head) < 4:
                     return
-                self._begin(self._head, out)
-                self._head = b""
-                if not self._left:
-                    self._finish()
+                head, self._head = self._head, b""
+                self._begin(head, out)
+                if not self.left:
+                    self._end(out)
                 continue
-            n = min(self._left, end - i)
+            n = min(self.left, end - i)
             part = octets[i : i + n] if n < end else octets
             i += n
-            self._left -= n
+            self.left -= n
+            if self._trace is not None:
+                self._trace += part[: TRACE_MAX - len(self._trace)]
             if self._kept is not None:
                 self._kept += part[: self._keep - len(self._kept)]
-                if len(self._kept) >= self._keep or not self._left:
-                    kept, self._kept = bytes(self._kept), None
-                    self._done(kept)
-            if self._pass:
+                if len(self._kept) >= self._keep or not self.left:
+                    self._known(out)
+            if self._held:
+                self._held += part
+            elif self._pass:
                 out.append(part)
-                if not self._left:
-                    self._between()
+            if not self.left:
+                self._end(out)
 
     def _open(self, octets: bytes) -> bytes:
         """Take the handshake; returns what followed it in the same piece."""
@@ -191,48 +298,68 @@ class _Direction:
         splice = self._splice
         kind = prefix[0]
         n = int.from_bytes(prefix[1:], "big")
-        self._left = n
+        self.left = self._length = n
         self._pass = False
         self._kept = None
+        self._what = _NOTHING
         if kind == rawsocket.MESSAGE:
             limit = splice.router_limit if self._from_device else splice.device_limit
+            self.messages += 1
             self._kept = bytearray()
             self._keep = PEEK
             if n > limit:
                 if self._from_device:
                     # The device knows the limit as well as we do.
                     raise RemoteProtocolError(
-                        f"the device sent a message of {n} octets, the router takes {limit}"
+                        f"the device sent a message of {n} octets, {limit} are allowed"
                     )
-                self._done = lambda head: splice._too_long(n, head)
-                return
-            self._pass = True
-            out.append(prefix)
-            self._done = self._seen
+                self._what = _TOO_LONG
+            else:
+                self._what = _SEEN
+                self._pass = True
+                if self._from_device and splice.realms:
+                    self._held = prefix
+                else:
+                    out.append(prefix)
         elif kind == rawsocket.PING:
             if n > PING_MAX:
                 raise RemoteProtocolError(f"a PING of {n} octets; {PING_MAX} is the most here")
             self._kept = bytearray()
             self._keep = n
-            self._done = lambda payload: splice._pong(self._from_device, payload)
+            self._what = _PING
         elif kind != rawsocket.PONG:
             who = "device" if self._from_device else "router"
             raise RemoteProtocolError(f"the {who} sent a frame with first octet 0x{kind:02x}")
+        self._trace = None if splice.tap is None else bytearray(prefix)
 
-    def _finish(self) -> None:
-        """A frame without payload."""
+    def _known(self, out: list[bytes]) -> None:
+        """What there is to know about a frame is there: do what is to be done."""
+        splice = self._splice
+        head, self._kept = bytes(self._kept or b""), None
+        what, self._what = self._what, _NOTHING
+        if what == _SEEN:
+            code = peek(head)[0]
+            if self._from_device and splice.realms:
+                splice._allow(code, head)
+                out.append(self._held)
+                self._held = b""
+            if code in _REPORTED:
+                splice._on_message(self._from_device, code, head)
+        elif what == _TOO_LONG:
+            splice._too_long(self._length, head)
+        elif what == _PING:
+            splice._pong(self._from_device, head)
+
+    def _end(self, out: list[bytes]) -> None:
+        """The last octet of a frame has passed."""
         if self._kept is not None:
-            self._kept = None
-            self._done(b"")
-
-    def _seen(self, head: bytes) -> None:
-        code = peek(head)[0]
-        if code in _REPORTED:
-            self._splice._on_message(self._from_device, code, head)
-
-
-def _nothing(_: bytes) -> None:
-    return
+            self._known(out)  # one without payload
+        trace, self._trace = self._trace, None
+        tap = self._splice.tap
+        if trace is not None and tap is not None:
+            tap(self._from_device, trace[0], self._length, bytes(trace[4:]))
+        if self._pass:
+            self._between()
 
 
 def peek(head: bytes) -> tuple[int, int, int]:

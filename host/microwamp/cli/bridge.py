@@ -1,77 +1,165 @@
 """`microwamp bridge`: connects boards on serial ports to a router.
 
 One line for each event: port opened or gone, device connected, session joined, router unreachable,
-console lines. SIGTERM and SIGINT end it: the devices are told, status 0.
+console lines; JSON objects where stdout is no terminal. SIGTERM and SIGINT end it: the devices are
+told, status 0. SIGHUP reads the configuration file again; SIGUSR2 hands ports and sessions over to
+the next process by systemd's descriptor store.
 """
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
 import ssl
 import stat
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import serial
 
 from wamp.errors import ConfigurationError, TransportError
 from wamp.transport import explain
 
-from ..bridge import Bridge
+from ..bridge import BridgeConfig, PortConfig
+from ..bridge.config import context, usb
+from ..bridge.configfile import default_control, load
 from .events import printer
 
-_COLOURS = {"port": 36, "device": 32, "session": 32, "router": 33, "protocol": 31, "console": 90}
+_COLOURS = {
+    "port": 36,
+    "device": 32,
+    "session": 32,
+    "router": 33,
+    "protocol": 31,
+    "fault": 31,
+    "console": 90,
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument(
         "ports",
-        nargs="+",
+        nargs="*",
         metavar="PORT",
-        help="a tty such as /dev/ttyACM0, a pty, or a pyserial URL such as rfc2217://host:2217",
+        help="a tty such as /dev/ttyACM0, a pty, usb:VID:PID:SERIAL, or a pyserial URL such as "
+        "rfc2217://host:2217",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="TOML file with ports, routers and limits, instead of PORT and the options for ports",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="check the configuration, open nothing, and end"
     )
     parser.add_argument(
         "--router",
-        required=True,
         metavar="URL",
-        help="rs://HOST:PORT, rss://HOST:PORT (TLS, certificate verified) or rs://unix:/PATH",
+        help="rs://HOST:PORT, rss://HOST:PORT (TLS, certificate verified), rs://unix:/PATH, "
+        "ws://HOST:PORT/PATH or wss://HOST:PORT/PATH",
     )
     parser.add_argument("--baud", type=int, default=115200, help="for all ports (default 115200)")
     parser.add_argument(
-        "--cafile", metavar="FILE", help="PEM file with the certificates to trust for rss://"
+        "--board",
+        default="serial",
+        metavar="NAME",
+        help="how to hold the modem lines, such as RPI_PICO or ESP32_GENERIC (default: as they "
+        "are)",
+    )
+    parser.add_argument(
+        "--cafile", metavar="FILE", help="PEM file with the certificates to trust for rss://, wss"
+    )
+    parser.add_argument(
+        "--realm", action="append", metavar="NAME", help="allow this realm only; may be repeated"
     )
     parser.add_argument(
         "--console",
-        choices=("off", "out"),
+        choices=("off", "out", "both"),
         default="out",
-        help="whether to print what devices print between frames (default: out)",
+        help="what devices print between frames: not at all, to the log, or that and typing by "
+        "`microwamp monitor` (default: out)",
     )
     parser.add_argument(
         "--wait",
         action="store_true",
-        help="wait for ports that are not there yet, instead of ending with status 3",
+        help="wait for ports that are not there yet, instead of ending with status 3; always so "
+        "with --config",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--control",
+        metavar="PATH",
+        help='control socket for monitor and trace; "" for none (default: bridge.sock in '
+        "$RUNTIME_DIRECTORY, or microwamp-bridge.sock in $XDG_RUNTIME_DIR)",
+    )
+    parser.add_argument(
+        "--metrics", metavar="HOST:PORT", help="answer Prometheus there, on loopback only"
+    )
+    parser.add_argument("--user", metavar="NAME", help="become this user when started as root")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line")
+    form.add_argument("--text", action="store_true", help="lines for people, also into a file")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run until a signal comes; raises ConfigurationError and TransportError."""
-    return asyncio.run(_run(options))
+    config = _config(options)
+    if options.check:
+        ports = len(config.ports)
+        print(f"the configuration is good: {ports} port{'s' if ports != 1 else ''}")
+        return 0
+    return asyncio.run(_run(options, config))
 
 
-def _context(options: argparse.Namespace) -> ssl.SSLContext | None:
+def _config(options: argparse.Namespace) -> BridgeConfig:
+    over: dict[str, Any] = {
+        name: value
+        for name in ("control", "metrics", "user")
+        if (value := getattr(options, name)) is not None
+    }
+    if options.config is not None:
+        if options.ports or options.router is not None:
+            raise ConfigurationError("--config has the ports and routers: no PORT, no --router")
+        return replace(load(options.config), **over)
+    if not options.ports or options.router is None:
+        raise ConfigurationError("PORT and --router are needed, or --config FILE")
+    if not 300 <= options.baud <= 12_000_000:
+        raise ConfigurationError(f"--baud {options.baud}: 300 to 12000000")
+    _tls(options)
+    return BridgeConfig(
+        tuple(
+            PortConfig(
+                port,
+                options.router,
+                baud=options.baud,
+                board=options.board,
+                console=options.console,
+                cafile=options.cafile or "",
+                realms=tuple(options.realm or ()),
+            )
+            for port in options.ports
+        ),
+        **over,
+    )
+
+
+def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
     if options.cafile is None:
         return None
     try:
-        return ssl.create_default_context(cafile=options.cafile)
-    except (OSError, ssl.SSLError) as e:
-        raise ConfigurationError(f"--cafile {options.cafile}: {e}") from e
+        return context(options.cafile)
+    except ConfigurationError as e:
+        raise ConfigurationError(f"--{e}") from e
 
 
 def _check(port: str) -> None:
     """A first look, so that a wrong name ends at once with its cause."""
+    if usb(port) is not None:
+        return
     if "://" in port:
         try:
             serial.serial_for_url(port, do_not_open=True)
@@ -100,34 +188,49 @@ def _check(port: str) -> None:
         os.close(fd)
 
 
-async def _run(options: argparse.Namespace) -> int:
-    if not 300 <= options.baud <= 12_000_000:
-        raise ConfigurationError(f"--baud {options.baud}: 300 to 12000000")
-    report = printer(options.json, _COLOURS)
-    bridge = Bridge(
-        options.ports,
-        options.router,
-        report,
-        baud=options.baud,
-        tls=_context(options),
-        console=options.console,
-    )
-    if not options.wait:
+def _raise_limit() -> None:
+    """As many descriptors as we may have: a device takes two, three while it is traced."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _run(options: argparse.Namespace, config: BridgeConfig) -> int:
+    from ..bridge.daemon import Daemon
+
+    as_json = options.json or not (options.text or sys.stdout.isatty())
+    report = printer(as_json, _COLOURS)
+    daemon = Daemon(config, report, default_control() if options.control is None else "")
+    daemon.take_descriptors(os.environ)
+    daemon.drop_privileges()
+    if options.config is None and not options.wait:
         for port in options.ports:
             _check(port)
-    ended = asyncio.Event()
+    _raise_limit()
     loop = asyncio.get_running_loop()
+
+    def again() -> None:
+        if options.config is None:
+            report("bridge", {"state": "not reloaded", "reason": "there is no --config FILE"})
+            return
+        daemon.reload_soon(lambda: _config(options))
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    report("bridge", {"state": "started", "router": options.router, "pid": os.getpid()})
-    serving = asyncio.create_task(bridge.run())
-    waiting = asyncio.create_task(ended.wait())
-    done, _ = await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
-    if serving in done:
-        waiting.cancel()
-        serving.result()
-    await bridge.stop()
-    serving.cancel()
-    report("bridge", {"state": "stopped"})
+        loop.add_signal_handler(number, daemon.end)
+    loop.add_signal_handler(signal.SIGHUP, again)
+    loop.add_signal_handler(signal.SIGUSR2, daemon.hand_over)
+    fields: Mapping[str, Any] = {
+        "state": "started",
+        "router": options.router,
+        "config": options.config,
+        "pid": os.getpid(),
+    }
+    report("bridge", {name: value for name, value in fields.items() if value is not None})
+    if options.config is not None and os.geteuid() == 0:
+        reason = "it runs as root, and need not: set user, or use the systemd unit"
+        report("bridge", {"state": "warning", "reason": reason})
+    await daemon.run()
     sys.stdout.flush()
     return 0
