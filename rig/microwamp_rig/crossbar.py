@@ -61,15 +61,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 key = ec.generate_private_key(ec.SECP256R1())
-name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, sys.argv[3])])
+names = [x509.DNSName(sys.argv[3])]
+if sys.argv[3] == "localhost":
+    names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
 now = datetime.datetime.now(datetime.timezone.utc)
 certificate = (
     x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     .serial_number(x509.random_serial_number())
     .not_valid_before(now - datetime.timedelta(days=1))
-    .not_valid_after(now + datetime.timedelta(days=365))
-    .add_extension(x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+    .not_valid_after(now + datetime.timedelta(hours=float(sys.argv[4])))
+    .add_extension(x509.SubjectAlternativeName(names), False)
     .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
     .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
     .sign(key, hashes.SHA256())
@@ -96,11 +98,14 @@ def program() -> Path:
     return path
 
 
-def make_certificate(certificate: Path, key: Path) -> None:
-    """Writes a self-signed certificate for localhost and 127.0.0.1, valid for a year, and its
-    private key, both PEM."""
+def make_certificate(
+    certificate: Path, key: Path, host: str = "localhost", hours: float = 365 * 24
+) -> None:
+    """Writes a self-signed certificate and its private key, both PEM; "localhost" is good for
+    127.0.0.1 too. Valid since yesterday, for so many hours more."""
+    python = program().with_name("python")
     subprocess.run(
-        [program().with_name("python"), "-c", _MAKE_CERTIFICATE, certificate, key],
+        [python, "-c", _MAKE_CERTIFICATE, certificate, key, host, str(hours)],
         check=True,
         timeout=60,
     )
@@ -125,9 +130,10 @@ class CrossbarNode:
         self.log = folder / "crossbar.log"
         self.certificate = folder / "server.crt"
         self._socket = folder / "rs.sock"
-        self._ports = process.free_ports(3)
+        self._ports = process.free_ports(4)
         self.url, self.auth_url = (f"rs://127.0.0.1:{port}" for port in self._ports[:2])
         self.tls_url = f"rss://127.0.0.1:{self._ports[2]}"
+        self.websocket_url = f"ws://127.0.0.1:{self._ports[3]}"
         self.unix_url = f"rs://unix:{self._socket}"
         self._process: subprocess.Popen[bytes] | None = None
         make_certificate(self.certificate, folder / "server.key")
@@ -327,6 +333,7 @@ def _config(ports: list[int], socket_path: Path, keys: Mapping[str, str]) -> dic
                     transport(tcp(ports[0]), anonymous),
                     transport(tcp(ports[1]), logins),
                     transport(tcp(ports[2], tls=tls), {**logins, **anonymous}),
+                    {**transport(tcp(ports[3]), {**logins, **anonymous}), "type": "websocket"},
                     transport({"type": "unix", "path": str(socket_path)}, {**logins, **anonymous}),
                 ],
             }

@@ -213,7 +213,10 @@ def _refused(websockets: Any, error: Exception) -> str:
     """Why the opening handshake failed, in one clause."""
     if isinstance(error, websockets.exceptions.InvalidStatus):
         status = error.response.status_code
-        return f"it answers with HTTP status {status}: check host, port and path"
+        return (
+            f"it answers with HTTP status {status}: check host, port and path, and that "
+            f"{SUBPROTOCOL} is spoken there"
+        )
     if isinstance(error, websockets.exceptions.NegotiationError):
         return f"the router does not speak {SUBPROTOCOL} there ({error})"
     if isinstance(error, websockets.exceptions.InvalidMessage | EOFError):
