@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from serial.tools import list_ports
+
 from .config import Discover, usb
 
 # How often the names in /dev are looked at; what changed is then asked for its identity.
@@ -31,8 +33,6 @@ class Found(NamedTuple):
 
 def scan() -> list[Found]:
     """All serial ports on USB, by pyserial. Nothing is opened."""
-    from serial.tools import list_ports
-
     return [
         Found(one.device, one.vid, one.pid, one.serial_number or "")
         for one in list_ports.comports()

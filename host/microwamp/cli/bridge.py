@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import ssl
 import stat
@@ -190,8 +191,6 @@ def _check(port: str) -> None:
 
 def _raise_limit() -> None:
     """As many descriptors as we may have: a device takes two, three while it is traced."""
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
