@@ -1,13 +1,16 @@
 """A bound on how often something may happen."""
 
+import math
+
 
 class Bucket:
     """Holds up to `burst` and fills with `rate` a second. Time is an argument, in seconds; a rate
-    of 0 is no limit."""
+    of 0 is no limit. debt: the most that may be owed."""
 
-    def __init__(self, rate: float, burst: float) -> None:
+    def __init__(self, rate: float, burst: float, debt: float = math.inf) -> None:
         self.rate = rate
         self.burst = burst
+        self.debt = debt
         self._level = burst
         self._at: float | None = None
 
@@ -19,8 +22,7 @@ class Bucket:
         if self._at is not None:
             self._level = min(self._level + (now - self._at) * self.rate, self.burst)
         self._at = now
-        # The debt is bounded: whoever was asked to wait may have had a window under way.
-        self._level = max(self._level - n, -self.burst)
+        self._level = max(self._level - n, -self.debt)
         return -self._level / self.rate if self._level < 0 else 0.0
 
     def allow(self, now: float) -> bool:

@@ -40,6 +40,8 @@ TAKE_S: Final = 5.0
 # What may come at once before the limits per second count.
 OPENS: Final = 20
 CONSOLE_LINES: Final = 200
+# Octets of noise that cost as much as a damaged frame.
+NOISE_PIECE: Final = 64
 # Octets typed by an operator at a time: a CONSOLE frame.
 TYPED_MAX: Final = 1024
 _CTRL_C: Final = b"\x03"
@@ -111,8 +113,10 @@ class Device:
         limits = self.config.limits
         self._rate = Bucket(limits.messages_per_s, limits.messages_per_s)
         self._opens = Bucket(limits.opens_per_s, max(OPENS, limits.opens_per_s))
-        self._noise = Bucket(limits.noise_per_s, 2 * limits.noise_per_s)
-        self._console = Bucket(limits.console_per_s, max(CONSOLE_LINES, limits.console_per_s))
+        noise = 2 * limits.noise_per_s
+        self._noise = Bucket(limits.noise_per_s, noise, noise)
+        lines = max(CONSOLE_LINES, limits.console_per_s)
+        self._console = Bucket(limits.console_per_s, lines, limits.console_per_s)
 
     def report(self, event: str, **fields: Any) -> None:
         """One line in the log."""
@@ -217,7 +221,7 @@ class Device:
 
     def _arrived(self, octets: bytes) -> None:
         link = self._link
-        good = link.received
+        good, bad = link.received, link.damaged
         try:
             events = link.receive(octets, ticks())
             self._handle(events)
@@ -232,8 +236,9 @@ class Device:
             self.round_trip_ms = before + (taken - before) / 8
         useful = (link.received - good) * linkframe.OVERHEAD
         useful += sum(len(value) for kind, value in events if kind == STREAM)
-        if useful < len(octets):
-            self._rest(self._noise.take(len(octets) - useful, time.monotonic()))
+        noise = max(len(octets) - useful, 0) / NOISE_PIECE + max(link.damaged - bad, 0)
+        if noise >= 1:
+            self._rest(self._noise.take(noise, time.monotonic()))
 
     def _rest(self, seconds: float) -> None:
         """Read nothing for a while: whoever sends garbage without end must not keep us busy. The
@@ -305,7 +310,7 @@ class Device:
             elif kind == CLOSED:
                 self._link_closed(*value)
             elif kind == CONSOLE and self.config.console != "off":
-                self._lines.feed(value)
+                self._printed(value)
 
     def _count(self, relay: Relay) -> None:
         """Hold the device back once it has sent more than it may."""
@@ -435,8 +440,15 @@ class Device:
 
     # -- the console
 
+    def _printed(self, octets: bytes) -> None:
+        # Once too much has come, it is not even looked at.
+        if self._console.take(0, asyncio.get_running_loop().time()):
+            self.counts["console_dropped"] += octets.count(b"\n")
+        else:
+            self._lines.feed(octets)
+
     def _console_line(self, line: str) -> None:
-        if not self._console.allow(asyncio.get_running_loop().time()):
+        if self._console.take(1, asyncio.get_running_loop().time()):
             self.counts["console_dropped"] += 1
             return
         self.counts["console_lines"] += 1

@@ -140,7 +140,7 @@ class Bridge:
         taken = {device.path for device in self.devices if device.state != "absent"}
         for port in self.config.ports:
             try:
-                taken.add(os.path.realpath(self.plugged.path(port.port)))
+                taken.add(self.plugged.path(port.port))
             except OSError:
                 continue
         for identity in self.plugged.discovered(rule, taken):

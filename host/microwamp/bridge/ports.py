@@ -112,9 +112,10 @@ class Ports:
 
     def discovered(self, rule: Discover, taken: Iterable[str]) -> list[str]:
         """Identities of boards that match, without those on a tty that is `taken`."""
-        taken = set(taken)
+        taken = {os.path.realpath(path) for path in taken}
         first: dict[str, Found] = {}
         for one in sorted(self.found):
-            if (one.vid, one.pid) in rule.match and one.path not in taken:
+            real = os.path.realpath(one.path)
+            if (one.vid, one.pid) in rule.match and real not in taken:
                 first.setdefault(one.identity, one)
         return list(first)
