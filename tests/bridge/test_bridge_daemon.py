@@ -23,6 +23,7 @@ import wamp
 from microwamp.bridge import Bridge, BridgeConfig, PortConfig, handover, systemd
 from microwamp.bridge.config import Limits
 from microwamp_rig.program import Program, microwamp
+from wamp import _posixport
 from wamp._port import ticks
 from wamp.linkacceptor import Acceptor
 
@@ -346,17 +347,15 @@ def test_descriptors_of_others_are_not_taken():
 
 async def test_one_port_that_cannot_be_set_up_leaves_the_others_alone(monkeypatch):
     """A baud rate that the driver refuses is found out when the port is opened."""
-    from microwamp.bridge import device as bridge_device
-
     async with Plant(2, bridge=False) as plant:
-        original = bridge_device._posixport.open_port
+        original = _posixport.open_port
 
         async def open_port(path: str, options: Any) -> Any:
             if options["baud"] == 460801:
                 raise wamp.ConfigurationError(f"port {path}: no such rate")
             return await original(path, options)
 
-        monkeypatch.setattr(bridge_device._posixport, "open_port", open_port)
+        monkeypatch.setattr(_posixport, "open_port", open_port)
         ports = (
             PortConfig(plant.cables[0].port, plant.url, baud=460801),
             PortConfig(plant.cables[1].port, plant.url),

@@ -361,6 +361,7 @@ async def test_huge_lengths_and_floods_inside_a_session():
                 await device.read()
 
         reading = asyncio.create_task(read())
+        await asyncio.sleep(0)  # it reads; `drain` need not
         begin = time.monotonic()
         for _ in range(1200):
             device.write(ping)

@@ -133,11 +133,14 @@ def test_what_is_plugged_in_here_can_be_asked_for():
 
 
 async def test_looks_that_change_nothing_scan_nothing(monkeypatch):
-    scans = []
+    scans: list[int] = []
+
+    def scan() -> list[Found]:
+        scans.append(1)
+        return [Found("/dev/ttyACM0", *PICO, "A")]
+
     monkeypatch.setattr(ports, "names", lambda: frozenset({("ttyACM0", 1, 1)}))
-    monkeypatch.setattr(
-        ports, "scan", lambda: scans.append(1) or [Found("/dev/ttyACM0", *PICO, "A")]
-    )
+    monkeypatch.setattr(ports, "scan", scan)
     plugged = Ports()
     assert [await plugged.look() for _ in range(4)] == [True, False, False, False]
     assert len(scans) == 1
