@@ -4,6 +4,7 @@ PYTHON ?= python3
 ROUTER ?= microwamp
 SECONDS ?= 60
 CROSSBAR_VERSION := 26.10.1
+STUBS_VERSION := 1.29.0.post1
 
 VENV := .venv
 XVENV := .venv-crossbar
@@ -14,7 +15,7 @@ UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-ca
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-crossbar test lint demo hil fuzz bench-device bench-messages clean
+.PHONY: help setup setup-crossbar stubs test lint demo hil fuzz bench-device bench-messages clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -27,7 +28,7 @@ setup: $(VENV)/.ready  ## .venv with the three packages, the rig and the tools (
 
 setup-crossbar: $(XVENV)/.ready  ## crossbar.io in a venv of its own (once, a minute or two)
 
-test: setup setup-crossbar firmware unix32 lint  ## everything CI does: lint, then all tests
+test: setup setup-crossbar stubs firmware unix32 lint  ## everything CI does: lint, then all tests
 	$(VENV)/bin/python -m pytest
 
 lint: setup  ## ruff, mypy, stubs against the library, the packages as a stranger's type checker sees them
@@ -38,6 +39,8 @@ lint: setup  ## ruff, mypy, stubs against the library, the packages as a strange
 	cd tests/arch/consumer && ../../../$(VENV)/bin/mypy --strict --config-file= \
 		--cache-dir=../../../.mypy_cache/consumer consumer.py
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(VENV)/bin/pyright --warnings
+
+stubs: build/stubs/rp2/.ready build/stubs/esp32/.ready  ## what the ports rp2 and esp32 of MicroPython offer, as types (once)
 
 demo: setup $(if $(filter crossbar,$(ROUTER)),setup-crossbar)  ## a board on a serial line joins, is called, loses its line and its bridge
 	$(VENV)/bin/python -m microwamp_rig.demo --router $(ROUTER)
@@ -84,6 +87,13 @@ $(VENV)/.ready: pyproject.toml requirements/constraints.txt
 	@echo "setting up $(VENV) ..."
 	@PIP_CONSTRAINT=requirements/constraints.txt \
 		$(VENV)/bin/pip install $(PIP_FLAGS) -e '.[rig,dev]'
+	@touch $@
+
+# Two ports have modules of the same names, so each gets a folder of its own, outside the venv.
+build/stubs/%/.ready: requirements/stubs.txt | $(VENV)/.ready
+	@rm -rf $(@D)
+	@$(VENV)/bin/pip install $(PIP_FLAGS) --no-deps --target $(@D) \
+		-r requirements/stubs.txt micropython-$*-stubs==$(STUBS_VERSION)
 	@touch $@
 
 $(XVENV)/.ready: requirements/crossbar.txt

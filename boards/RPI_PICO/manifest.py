@@ -1,7 +1,10 @@
-"""What is frozen into the Raspberry Pi Pico's firmware: the port's modules, asyncio, and wamp with
-its accelerator."""
+"""What is frozen into the firmware of RPI_PICO: the port, asyncio, the library with its accelerator,
+the application.
+
+Upstream's own list has drivers from micropython-lib, which Debian does not package.
+"""
 
 freeze("$(PORT_DIR)/modules")
 include("$(MPY_DIR)/extmod/asyncio")
-package("wamp", base_path="../../firmware/lib")
+include("../../firmware/manifest.py")
 package("wamp", base_path="../../firmware/accel/thumb")

@@ -1,4 +1,4 @@
-"""What the board's firmware holds beside its port: the device library, and asyncio below it."""
+"""What is frozen into the unix port: asyncio, the library, the application."""
 
 include("$(MPY_DIR)/extmod/asyncio")
-package("wamp", base_path="../../firmware/lib")
+include("../../firmware/manifest.py")

@@ -1,0 +1,4 @@
+"""What is frozen into the firmware of RPI_PICO_W."""
+
+include("$(PORT_DIR)/boards/RPI_PICO_W/manifest.py")
+include("../../firmware/manifest.py")

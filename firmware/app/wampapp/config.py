@@ -1,0 +1,119 @@
+"""The configuration in flash: read, checked, and never lost.
+
+/wamp.json is what was deployed, /wamp.good.json a copy of the last one that joined. What is
+written goes to NAME.new, is read back and renamed, so that a power cut leaves the old file or the
+new one, whole.
+"""
+
+import json
+import os
+
+PATH = "/wamp.json"
+GOOD = "/wamp.good.json"
+
+_SIZE_MAX = 4096
+
+# Key: (default, types, lowest, highest of a number). A default of None may stay None.
+KEYS = {
+    "url": ("serial:", (str,), 0, 0),
+    "realm": ("devices", (str,), 0, 0),
+    "key": ("/device.key", (str, None), 0, 0),
+    "authid": (None, (str, None), 0, 0),
+    "prefix": ("com.example.", (str,), 0, 0),
+    "heartbeat_s": (30, (int,), 0, 86400),
+    "watchdog_ms": (0, (int,), 0, 8388),  # the most an RP2040 counts
+    "wifi": (None, (dict, None), 0, 0),
+    "ntp": ("pool.ntp.org", (str, None), 0, 0),
+    "ca": (None, (str, None), 0, 0),
+    "led": ("LED", (str, int, None), 0, 64),
+    "log_lines": (20, (int,), 0, 200),
+}
+
+_WIFI = ("name", "password", "hostname")
+
+
+def check(found):
+    """The configuration with its defaults; raises ValueError, which says which key is wrong."""
+    if type(found) is not dict:
+        raise ValueError("it is no JSON object")
+    for key in found:
+        if key not in KEYS:
+            raise ValueError("%s is not known; known: %s" % (key, ", ".join(sorted(KEYS))))
+    checked = {}
+    for key, (default, types, low, high) in KEYS.items():
+        value = found.get(key, default)
+        if value is None:
+            if None not in types:
+                raise ValueError("%s must be given" % key)
+        elif type(value) not in types:
+            names = [kind.__name__ for kind in types if kind is not None]
+            raise ValueError("%s must be %s, not %r" % (key, " or ".join(names), value))
+        elif type(value) is int and not low <= value <= high:
+            raise ValueError("%s must be %d to %d, not %d" % (key, low, high, value))
+        checked[key] = value
+    if 0 < checked["watchdog_ms"] < 1000:
+        raise ValueError("watchdog_ms must be 0 (off) or 1000 to 8388")
+    wifi = checked["wifi"]
+    if wifi is not None:
+        for key in wifi:
+            if key not in _WIFI or type(wifi[key]) is not str:
+                raise ValueError("wifi has texts for %s, not %r" % (", ".join(_WIFI), key))
+        if "name" not in wifi:
+            raise ValueError("wifi has no name")
+    return checked
+
+
+def read(path):
+    """(configuration, octets) of a file; raises OSError or ValueError."""
+    with open(path, "rb") as file:
+        octets = file.read(_SIZE_MAX + 1)
+    if len(octets) > _SIZE_MAX:
+        raise ValueError("it is longer than %d octets" % _SIZE_MAX)
+    try:
+        found = json.loads(octets.decode())
+    except (ValueError, UnicodeError):
+        raise ValueError("it is not JSON")
+    return check(found), octets
+
+
+def load():
+    """(configuration, path, complaints): the deployed one, else the last good one, else None."""
+    complaints = []
+    for path in (PATH, GOOD):
+        try:
+            return read(path)[0], path, complaints
+        except OSError:
+            if path == PATH:
+                complaints.append("there is no %s" % path)
+        except (ValueError, MemoryError) as error:
+            complaints.append("%s: %s" % (path, error))
+    return None, None, complaints
+
+
+def save(path, octets):
+    """Write a file whole or not at all; raises OSError."""
+    new = path + ".new"
+    with open(new, "wb") as file:
+        file.write(octets)
+    with open(new, "rb") as file:
+        if file.read() != octets:
+            raise OSError("%s is not what was written: is the flash worn out?" % new)
+    try:
+        os.rename(new, path)
+    except OSError:  # a FAT file system does not replace
+        os.remove(path)
+        os.rename(new, path)
+
+
+def keep(path):
+    """The configuration at `path` has joined: make it the last good one, if it is not yet."""
+    if path == GOOD:
+        return
+    octets = read(path)[1]
+    try:
+        with open(GOOD, "rb") as file:
+            if file.read(_SIZE_MAX + 1) == octets:
+                return
+    except OSError:
+        pass
+    save(GOOD, octets)
