@@ -30,7 +30,8 @@ UF2_FAMILY_PRESENT = 0x2000
 class Build:
     """One tree of sources and how to build in it without writing into it."""
 
-    def __init__(self, mpy_dir: str | None, jobs: int) -> None:
+    def __init__(self, mpy_dir: str | None, jobs: int, stock: bool = False) -> None:
+        self.stock = stock
         pinned = not mpy_dir
         self.tree = checkout(mpy_dir) if mpy_dir else sources.tree()
         self.jobs = f"-j{jobs}"
@@ -75,7 +76,17 @@ class Build:
         self.env["MICROPY_MPYCROSS"] = str(folder / "mpy-cross")
 
     def manifest(self, board: str, port: Path, folder: Path) -> Path:
-        """boards/BOARD/manifest.py, or what upstream freezes for the board and our library."""
+        """boards/BOARD/manifest.py, or what upstream freezes for the board and our library.
+
+        Stock: what MicroPython's own firmware has, nothing of ours.
+        """
+        if self.stock:
+            path = folder / "manifest.py"
+            modules = 'freeze("$(PORT_DIR)/modules")\n'
+            text = modules + 'include("$(MPY_DIR)/extmod/asyncio")\n'
+            if not same(path, text):
+                path.write_text(text)
+            return path
         own = BOARDS / board / "manifest.py"
         if own.exists():
             return own
@@ -118,12 +129,13 @@ class Build:
         for language in ("C", "CXX") if toolchain.launcher() else ():
             settings[f"CMAKE_{language}_COMPILER_LAUNCHER"] = "ccache"
         words = [f"-D{key}={value}" for key, value in settings.items()]
-        folder = self.folder(board, json.dumps([words, variables]))
+        name = f"{board}-stock" if self.stock else board
+        folder = self.folder(name, json.dumps([words, variables]))
         manifest = self.manifest(board, port, folder)
         log = folder / "build.log"
         env = {**self.env, **variables}
         objects = folder / "obj"
-        with step(f"building the firmware of {board}"):
+        with step(f"building the firmware of {name}"):
             if not any((objects / name).exists() for name in ("Makefile", "build.ninja")):
                 words.append(f"-DMICROPY_FROZEN_MANIFEST={manifest}")
                 run(["cmake", "-S", port, "-B", objects, *words], env=env, log=log)
@@ -142,7 +154,7 @@ class Build:
 
     def other(self, board: str, port: Path) -> None:
         """Every other port through its own Makefile, with what that needs (ESP-IDF, picotool)."""
-        folder = self.folder(board)
+        folder = self.folder(f"{board}-stock" if self.stock else board)
         manifest = self.manifest(board, port, folder)
         log = folder / "build.log"
         objects = folder / "obj"
@@ -244,6 +256,7 @@ def main() -> int:
     parser.add_argument("what", choices=("sources", "firmware", "unix32"))
     parser.add_argument("--board", default="RPI_PICO", help="a board, named as upstream names it")
     parser.add_argument("--mpy-dir", help="MicroPython checkout instead of Debian's sources")
+    parser.add_argument("--stock", action="store_true", help="with nothing of ours frozen in")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     try:
@@ -256,7 +269,7 @@ def main() -> int:
                 )
             sources.check_system()
         with lock():
-            build = Build(options.mpy_dir, options.jobs)
+            build = Build(options.mpy_dir, options.jobs, options.stock)
             if options.what == "firmware":
                 build.firmware(options.board)
             elif options.what == "unix32":

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from microwamp import boards
+from microwamp.boards import bytecode
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "wamp": ROOT / "firmware" / "lib" / "wamp",
@@ -61,13 +64,41 @@ def test_wheel_holds_every_file_of_the_package(wheel, package):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert f"{package}/py.typed" in expected
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(package + "/")}
+    names = {
+        name
+        for name in zipfile.ZipFile(wheel).namelist()
+        if name.startswith(package + "/") and not name.startswith("microwamp/_device/")
+    }
     assert names == expected
 
 
 def test_wheel_holds_nothing_else(wheel):
     tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+
+
+def test_wheel_holds_what_boards_get(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for arch in bytecode.ARCHES:
+        assert f"microwamp/_device/mpy/{arch}/wamp/_sha512_viper.mpy" in names
+    for package in (boards.library(), boards.application()):
+        for path in bytecode.modules(package):
+            kinds = bytecode.arches(path.read_text(encoding="utf-8"))
+            for kind in kinds:
+                assert f"microwamp/_device/mpy/{kind}/{package.name}/{path.stem}.mpy" in names
+    for name in boards.boards():
+        assert f"microwamp/_device/boards/{name}/board.toml" in names
+    assert not [name for name in names if name.endswith((".mpy.new", "inputs", "firmware.uf2"))]
+
+
+def test_boards_and_bytecode_are_found_in_the_wheel(installed, tmp_path):
+    program = (
+        "from microwamp import boards as b\n"
+        "assert b.source_tree() is None\n"
+        "print(len(b.boards()), len(b.device_files('armv6m')), len(b.main_program()) > 50)\n"
+    )
+    output = run(installed, tmp_path, "-c", program).split()
+    assert output == [str(len(boards.boards())), str(len(boards.device_files("armv6m"))), "True"]
 
 
 def test_packages_of_the_wheel_are_imported_in_an_empty_folder(installed, tmp_path):

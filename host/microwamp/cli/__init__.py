@@ -28,6 +28,10 @@ from .. import __version__
 
 # name: (module, help)
 COMMANDS = {
+    "ports": ("microwamp.cli.ports", "list the boards on this machine's ports"),
+    "flash": ("microwamp.cli.flash", "put MicroPython on a board"),
+    "deploy": ("microwamp.cli.deploy", "put the library and the application on a board"),
+    "provision": ("microwamp.cli.provision", "make a board's key, on the board"),
     "bridge": ("microwamp.cli.bridge", "connect boards on serial ports to a router"),
     "router": ("microwamp.cli.router", "run the embedded WAMP router"),
     "keygen": ("microwamp.cli.keygen", "make an Ed25519 key file for cryptosign"),

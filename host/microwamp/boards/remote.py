@@ -1,0 +1,401 @@
+"""A MicroPython board at its prompt, through mpremote's transport.
+
+What goes wrong is an error of `wamp.errors` in one sentence: a port that is not there or in use,
+something on it that is no board, a board that goes away in the middle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import base64
+import contextlib
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from wamp.errors import ConfigurationError, RemoteProtocolError, TransportError
+from wamp.transport import explain
+
+from .finding import refusal
+
+OLDEST = (1, 23)
+_CHUNK = 1024  # octets of a file in one command; the board decodes it in RAM
+_PROMPT_S = 3.0  # then Ctrl-C is typed again: in the middle of a frame of the link it is data
+WAIT_S = 12.0
+_COMMAND_S = 60.0  # a flash write of a board takes 0.4 s; an emulated board is slow
+_BACK_S = 20.0  # after a reset the port goes away and comes back
+
+# Numbers of `sys.implementation._mpy >> 10`, for the processors we compile for.
+_ARCHES = {4: "armv6m", 7: "armv7emsp", 10: "xtensawin", 11: "rv32imc"}
+
+# Helpers on the board. Their names are short because each is typed for every chunk.
+_HELPERS = """
+import os, binascii, hashlib
+def _h(p):
+    h = hashlib.sha256()
+    b = bytearray(512)
+    with open(p, "rb") as f:
+        while True:
+            n = f.readinto(b)
+            if not n:
+                return binascii.hexlify(h.digest()).decode()
+            h.update(memoryview(b)[:n])
+def _o(p):
+    global _f
+    d = ""
+    for part in p.split("/")[1:-1]:
+        d += "/" + part
+        try:
+            os.mkdir(d)
+        except OSError:
+            pass
+    _f = open(p + ".new", "wb")
+def _w(s):
+    _f.write(binascii.a2b_base64(s))
+def _e(p, h):
+    _f.close()
+    if _h(p + ".new") != h:
+        raise OSError("written wrong")
+    try:
+        os.rename(p + ".new", p)
+    except OSError:
+        os.remove(p)
+        os.rename(p + ".new", p)
+def _r(p):
+    try:
+        os.remove(p)
+    except OSError:
+        pass
+"""
+
+_FACTS = """
+import sys, os
+def _facts():
+    i = sys.implementation
+    v = w = None
+    try:
+        import wamp
+        v = wamp.__version__
+        w = getattr(wamp, "__file__", "")
+    except Exception:
+        pass
+    s = os.statvfs("/")
+    m = []
+    for p in ("/main.py", "/boot.py", "/safe_mode", "/main.py.parked", "/wamp", "/wampapp"):
+        try:
+            os.stat(p)
+            m.append(p)
+        except OSError:
+            pass
+    print((i[0], i[1][:3], i[2] if len(i) > 2 else "", getattr(i, "_mpy", 0), v, w,
+        s[0], s[3], m))
+_facts()
+"""
+
+
+class Facts:
+    """What a board is: its interpreter, what it has of the library, its file system."""
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        name, version, self.machine, mpy, self.wamp, where, self.block, self.free, found = values
+        self.name: str = name
+        self.version: tuple[int, ...] = tuple(version)
+        self.mpy_version: int = mpy & 0xFF
+        self.arch: str | None = _ARCHES.get(mpy >> 10)
+        #: The library is part of the firmware: what is copied to /lib would never be loaded.
+        self.frozen = self.wamp is not None and not str(where).startswith("/")
+        self.found: frozenset[str] = frozenset(found)
+
+
+class Remote:
+    """A board on a port; a context manager that leaves the board at its usual prompt.
+
+    wait_s: how long a program that runs there may take to let itself be interrupted.
+    """
+
+    def __init__(self, port: str, baud: int = 115200, wait_s: float = WAIT_S) -> None:
+        self.port = port
+        self._wait_s = wait_s
+        self.octets = 0  # typed to the board
+        self._baud = baud
+        self._transport: Any = None
+
+    def __enter__(self) -> Remote:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- the line ---------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the port and get the prompt; what runs there is interrupted.
+
+        Raises TransportError, or ConfigurationError where something else than a board answers.
+        """
+        try:
+            from mpremote.transport import TransportError as Failure
+            from mpremote.transport_serial import SerialTransport
+        except ImportError:
+            raise ConfigurationError(
+                "mpremote is missing: pip install 'microwamp[deploy]'"
+            ) from None
+        check_port(self.port)
+        heard = ""
+        end = time.monotonic() + self._wait_s
+        while True:
+            if self._transport is None:
+                check_port(self.port)
+                try:
+                    with self._errors("cannot be opened"):
+                        self._transport = SerialTransport(
+                            self.port, baudrate=self._baud, timeout=5
+                        )
+                        self._count()
+                except Failure:
+                    # mpremote keeps the reason to itself.
+                    reason = refusal(self.port) if "://" not in self.port else ""
+                    raise TransportError(
+                        f"port {self.port}: {reason or 'it cannot be opened'}"
+                    ) from None
+            chatter = io.StringIO()  # mpremote prints what it heard instead of a prompt
+            try:
+                with contextlib.redirect_stdout(chatter), self._errors("went away"):
+                    wait_s = max(0.1, min(_PROMPT_S, end - time.monotonic()))
+                    self._transport.enter_raw_repl(soft_reset=False, timeout_overall=wait_s)
+                return
+            except Failure:
+                said = chatter.getvalue().strip()
+                heard = heard if said in ("", "b''") else _text(said)
+                if time.monotonic() >= end:
+                    break
+        self._drop()
+        if heard:
+            raise ConfigurationError(
+                f"port {self.port}: no MicroPython prompt; the last it said was {heard!r}. Is it a"
+                " board with MicroPython, and its program one that lets itself be interrupted?"
+            )
+        raise ConfigurationError(
+            f"port {self.port}: nothing answers. Is it a board with MicroPython (`microwamp flash`"
+            " puts it there)? Is it the port of its console? Does its program switch Ctrl-C off?"
+        )
+
+    def close(self) -> None:
+        """Give the prompt back and close the port."""
+        if self._transport is not None:
+            with contextlib.suppress(OSError):
+                self._transport.exit_raw_repl()
+            self._drop()
+
+    def exec(self, code: str, timeout_s: float = _COMMAND_S) -> str:
+        """What a piece of code prints. Raises RemoteProtocolError with the board's own words."""
+        from mpremote.transport import TransportError as Failure
+
+        if self._transport is None:
+            raise TransportError(f"port {self.port}: the board is gone")
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), self._errors("went away"):
+                out, failed = self._transport.exec_raw(code, timeout=timeout_s)
+        except Failure as e:
+            self._drop()
+            raise TransportError(
+                f"port {self.port}: the board stopped answering: was the cable pulled, or did a"
+                " watchdog reset it?"
+            ) from e
+        if failed:
+            last = _text(failed.decode("utf-8", "replace").strip().rpartition("\n")[2])
+            raise RemoteProtocolError(f"port {self.port}: the board says: {last}")
+        return str(out.decode("utf-8", "replace")).replace("\r\n", "\n")
+
+    def reset(self) -> None:
+        """Reset the board as its button does, and close the port."""
+        if self._transport is None:
+            return
+        with contextlib.suppress(OSError, TransportError):
+            self._transport.exec_raw_no_follow("import machine; machine.reset()")
+            time.sleep(0.2)
+        self._drop()
+
+    def reopen(self) -> None:
+        """After a reset: wait for the port, at most 20 s, and get the prompt."""
+        end = time.monotonic() + _BACK_S
+        while True:
+            try:
+                self.open()
+                return
+            except (TransportError, ConfigurationError):
+                self._drop()
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.3)
+
+    def _count(self) -> None:
+        """Count what is typed; and do not wait for a board that takes nothing."""
+        port = self._transport.serial
+        port.write_timeout = 10
+        write = port.write
+
+        def counted(octets: bytes) -> Any:
+            self.octets += len(octets)
+            return write(octets)
+
+        port.write = counted
+
+    def _drop(self) -> None:
+        if self._transport is not None:
+            with contextlib.suppress(OSError):
+                self._transport.close()
+            self._transport = None
+
+    @contextlib.contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as e:  # pyserial's exceptions are OSErrors
+            self._drop()
+            reason = explain(e)
+            if "exclusively lock" in str(e):
+                reason = "it is in use by another program: stop the bridge, or whatever has it"
+            raise TransportError(f"port {self.port} {what}: {reason}") from e
+
+    # -- the board --------------------------------------------------------------------------------
+
+    def facts(self) -> Facts:
+        """What is there. Raises ConfigurationError where it cannot run the library."""
+        try:
+            facts = Facts(ast.literal_eval(self.exec(_FACTS)))
+        except (ValueError, SyntaxError, RemoteProtocolError) as e:
+            raise ConfigurationError(
+                f"port {self.port}: this is no MicroPython that we know: {_text(str(e))}"
+            ) from e
+        if facts.name != "micropython":
+            raise ConfigurationError(
+                f"port {self.port}: the board runs {facts.name}, and this needs MicroPython"
+            )
+        if facts.version < OLDEST:
+            shown = ".".join(map(str, facts.version))
+            raise ConfigurationError(
+                f"port {self.port}: the board runs MicroPython {shown}, and 1.23 or newer is"
+                " needed: `microwamp flash BOARD` brings it"
+            )
+        if facts.mpy_version != 6:
+            raise ConfigurationError(
+                f"port {self.port}: the board loads bytecode of version {facts.mpy_version}, and"
+                " ours is version 6: another MicroPython is needed there"
+            )
+        return facts
+
+    def helpers(self) -> None:
+        """Define what `hashes`, `write` and `remove` use; once after each reset."""
+        self.exec(_HELPERS)
+
+    def hashes(self, folders: list[str], files: list[str]) -> dict[str, str]:
+        """SHA-256, in hex, of the files below folders and of single files, where they are."""
+        code = (
+            "def _l(p):\n"
+            "    try:\n"
+            "        for n in os.ilistdir(p):\n"
+            "            q = p + '/' + n[0]\n"
+            "            if n[1] == 0x4000:\n"
+            "                _l(q)\n"
+            "            else:\n"
+            "                print(_h(q), q)\n"
+            "    except OSError:\n"
+            "        pass\n"
+            f"for p in {folders!r}:\n"
+            "    _l(p)\n"
+            f"for p in {files!r}:\n"
+            "    try:\n"
+            "        print(_h(p), p)\n"
+            "    except OSError:\n"
+            "        pass\n"
+        )
+        found = {}
+        for line in self.exec(code).splitlines():
+            digest, _, path = line.partition(" ")
+            found[path] = digest
+        return found
+
+    def write(
+        self, path: str, octets: bytes, digest: str, progress: Callable[[int], None]
+    ) -> None:
+        """Write a file whole or not at all: to PATH.new, verified there, then renamed."""
+        try:
+            self.exec(f"_o({path!r})")
+            for start in range(0, len(octets), _CHUNK):
+                part = octets[start : start + _CHUNK]
+                self.exec(f"_w({base64.b64encode(part)!r})")
+                progress(len(part))
+            self.exec(f"_e({path!r}, {digest!r})")
+        except RemoteProtocolError as e:
+            if "ENOSPC" in str(e) or "Errno 28" in str(e):
+                raise TransportError(
+                    f"port {self.port}: the board's flash is full: remove files of your own"
+                    " (`mpremote ls`), the rest is as it was"
+                ) from e
+            raise TransportError(
+                f"port {self.port}: {path} could not be written: {e}"
+            ) from e
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file; its octets stay where they are."""
+        code = f"import os\ntry:\n    os.stat({path!r})\n    print(1)\n"
+        code += "except OSError:\n    print(0)\n"
+        return self.exec(code).strip() == "1"
+
+    def read(self, path: str) -> bytes | None:
+        """A small file, None if it is not there."""
+        code = (
+            "import binascii\n"
+            f"try:\n    print(binascii.hexlify(open({path!r}, 'rb').read(8192)).decode())\n"
+            "except OSError:\n    print('-')\n"
+        )
+        text = self.exec(code).strip()
+        return None if text == "-" else bytes.fromhex(text)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of all commands that talk to a board."""
+    parser.add_argument("port", metavar="PORT", help="the board's console (see microwamp ports)")
+    parser.add_argument("--baud", type=int, default=115200, help="of the console (default 115200)")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=WAIT_S,
+        metavar="SECONDS",
+        help=f"for a program on the board to let itself be interrupted (default {WAIT_S:.0f})",
+    )
+
+
+def check_port(port: str) -> None:
+    """A first look, so that a wrong name ends at once with its cause."""
+    if "://" in port:
+        return
+    path = Path(port)
+    if path.exists() and not (path.is_char_device() and _is_terminal(path)):
+        raise ConfigurationError(f"port {port}: it is not a serial port")
+    reason = refusal(port)
+    if reason:
+        raise TransportError(f"port {port}: {reason}")
+
+
+def _is_terminal(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return True  # whoever opens it will be told
+    try:
+        return os.isatty(fd)
+    finally:
+        os.close(fd)
+
+
+def _text(raw: str) -> str:
+    """One short printable line of what a board said."""
+    line = " ".join(raw.split())
+    return "".join(c if c.isprintable() else "?" for c in line)[-160:]

@@ -1,0 +1,157 @@
+"""A board for the tests of deploy and provision: MicroPython with a flash, on a port of its own.
+
+The interpreter is the 32-bit unix port, its flash a littlefs in a file, its console the raw REPL
+at the end of a pty. A reset is a new process. It can lose its power at any write of its flash, and
+the cable can be pulled after any number of octets.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from microwamp_rig import micropython, process
+from microwamp_rig.pty import Pty
+
+DEVICE = Path(__file__).with_name("flashboard_device.py")
+RESET, POWER_CUT = 3, 4
+SIZE = 256 * 4096
+
+
+class FlashBoard:
+    """port: what the host opens. text: all that the board printed. starts: of the interpreter.
+
+    cut: the write of the flash at which the power fails. pull: octets from the host after which
+    the cable is pulled. powered: whether it still runs.
+    """
+
+    def __init__(self, flash: Path, *, cut: int = 0, pull: int = 0, heap: str = "400k") -> None:
+        if not flash.exists():
+            flash.write_bytes(b"\xff" * SIZE)
+        self.text = ""
+        self.starts = 0
+        self.powered = False
+        self.pulled = False
+        self.octets = 0
+        self._flash = flash
+        self._cut = cut
+        self._pull = pull
+        self._command = [*micropython.command("unix32", heap), str(DEVICE), str(flash)]
+        self._pty = Pty()
+        self.port = self._pty.path
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stop, self._stopped = os.pipe()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Power off."""
+        os.write(self._stopped, b"x")
+        self._thread.join(10)
+        self._pty.close()
+        os.close(self._stop)
+        os.close(self._stopped)
+
+    def wait(self, text: str, limit_s: float = 20.0) -> None:
+        """Until the board has printed a text."""
+        end = time.monotonic() + limit_s
+        while text not in self.text:
+            assert time.monotonic() < end, f"no {text!r} in:\n{self.text[-2000:]}"
+            time.sleep(0.01)
+
+    def _run(self) -> None:
+        while True:
+            self._child = child = process.start(
+                [*self._command, *([str(self._cut)] if self._cut else [])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                env={},
+            )
+            self.starts += 1
+            self.powered = True
+            ended = self._pump(child)
+            child.kill()
+            status = child.wait()
+            self.powered = False
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+            if ended or status != RESET:
+                break
+        # A board without power answers nothing, but its port may be there.
+
+    def _pump(self, child: subprocess.Popen[bytes]) -> bool:
+        """Carry octets until the child ends (False) or we are closed (True)."""
+        assert child.stdin is not None and child.stdout is not None
+        heard = False  # a signal before that would meet no interpreter
+        out, into = child.stdout.fileno(), child.stdin.fileno()
+        while True:
+            ready, _, _ = select.select([out, self._stop, self._pty.fd], [], [])
+            if self._stop in ready:
+                return True
+            if out in ready:
+                octets = os.read(out, 65536)
+                if not octets:
+                    return False
+                heard = True
+                self.text += octets.decode("utf-8", "replace")
+                if not self.pulled:
+                    self._say(octets)
+            if self._pty.fd in ready:
+                octets = os.read(self._pty.fd, 65536)
+                if self._pull and self.octets + len(octets) >= self._pull:
+                    octets = octets[: max(self._pull - self.octets, 0)]
+                    self.pulled = True
+                self.octets += len(octets)
+                if b"\x03" in octets and heard:
+                    child.send_signal(signal.SIGINT)
+                    time.sleep(0.05)  # what follows is for the prompt, as on a slow line
+                try:
+                    os.write(into, octets.replace(b"\x03", b""))
+                except OSError:
+                    return False
+                if self.pulled:
+                    # The port hangs up for the host; the board goes on without it.
+                    self._pty.close()
+                    return self._alone(child)
+
+    def _alone(self, child: subprocess.Popen[bytes]) -> bool:
+        """The cable is out: the board runs on until we are closed."""
+        select.select([self._stop], [], [])
+        return True
+
+    def _say(self, octets: bytes) -> None:
+        view = memoryview(octets)
+        while view:
+            try:
+                view = view[os.write(self._pty.fd, view) :]
+            except BlockingIOError:
+                if select.select([self._stop], [], [], 0.01)[0]:
+                    return
+
+
+def files(flash: Path) -> dict[str, bytes]:
+    """What is on a flash image."""
+    from microwamp_rig.rp2040.flash import read_image
+
+    return read_image(flash.read_bytes())

@@ -1,0 +1,180 @@
+"""A board on the 32-bit unix port: littlefs in a file for its flash, a raw REPL for its prompt.
+
+Run by flashboard.py with MicroPython: FLASH [CUT]. Standard input and output are its console.
+After CUT writes of the flash the power fails, with the last block half written.
+"""
+
+import gc
+import io
+import os
+import sys
+
+import machine as _machine
+import micropython as _micropython
+import vfs
+
+# Exit status: what the harness does next.
+RESET, POWER_CUT = 3, 4
+
+_cut = int(sys.argv[2]) if len(sys.argv) > 2 else -1
+
+
+class Flash:
+    """256 blocks of 4 KiB."""
+
+    def __init__(self, path):
+        self.file = open(path, "r+b")
+        self.writes = 0
+
+    def readblocks(self, n, buffer, offset=0):
+        self.file.seek(n * 4096 + offset)
+        self.file.readinto(buffer)
+
+    def writeblocks(self, n, buffer, offset=0):
+        self.writes += 1
+        self.file.seek(n * 4096 + offset)
+        if self.writes == _cut:
+            self.file.write(memoryview(buffer)[: len(buffer) // 2])
+            self.file.close()
+            os_exit(POWER_CUT)
+        self.file.write(buffer)
+        self.file.flush()
+
+    def ioctl(self, op, argument):
+        return {4: 256, 5: 4096}.get(op, 0)
+
+
+def os_exit(status):
+    sys.exit(status)
+
+
+class Dog:
+    """A watchdog that only tells."""
+
+    def __init__(self, id=0, timeout=5000):
+        print("WDT", timeout)
+        self.fed = 0
+
+    def feed(self):
+        self.fed += 1
+        if self.fed == 3:
+            print("WDT fed")
+
+
+class Machine:
+    """What the unix port's `machine` lacks."""
+
+    WDT = Dog
+    mem32 = _machine.mem32
+
+    @staticmethod
+    def reset():
+        os_exit(RESET)
+
+    @staticmethod
+    def unique_id():
+        return b"flashbrd"
+
+    @staticmethod
+    def reset_cause():
+        return 1
+
+
+class Micropython:
+    """Ctrl-C is a signal here, so it cannot be switched off by number."""
+
+    const = staticmethod(lambda value: value)
+
+    @staticmethod
+    def kbd_intr(number):
+        pass
+
+    def __getattr__(self, name):
+        return getattr(_micropython, name)
+
+
+def mount(path):
+    flash = Flash(path)
+    vfs.umount("/")
+    try:
+        vfs.mount(vfs.VfsLfs2(flash), "/")
+    except OSError:
+        vfs.VfsLfs2.mkfs(flash)
+        vfs.mount(vfs.VfsLfs2(flash), "/")
+    os.chdir("/")
+
+
+def run(code, name):
+    scope = {"__name__": "__main__"}
+    try:
+        exec(compile(code, name, "exec"), scope)
+        return scope, ""
+    except SystemExit:
+        raise
+    except BaseException as error:
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        return scope, text.getvalue()
+
+
+def main():
+    sys.stdout.write("power on\n")
+    mount(sys.argv[1])
+    sys.path[:] = ["", ".frozen", "/lib"]
+    sys.modules["machine"] = Machine
+    sys.modules["micropython"] = Micropython()
+    for name in ("/boot.py", "/main.py"):
+        try:
+            with open(name) as file:
+                code = file.read()
+        except OSError:
+            continue
+        failed = run(code, name)[1]
+        if failed:
+            sys.stdout.write(failed)
+    sys.stdout.write("MicroPython on a flash of its own\n>>> ")
+    prompt()
+
+
+def prompt():
+    raw = False
+    scope = {"__name__": "__main__"}
+    console = sys.stdin.buffer
+    line = b""
+    while True:
+        try:
+            octet = console.read(1)
+            if not octet:
+                os_exit(0)
+            if octet == b"\x01":
+                raw = True
+                sys.stdout.write("raw REPL; CTRL-B to exit\r\n>")
+                line = b""
+            elif octet == b"\x02":
+                raw = False
+                sys.stdout.write("\r\n>>> ")
+                line = b""
+            elif octet == b"\x05" and raw and not line:
+                console.read(2)
+                sys.stdout.write("R\x00")
+            elif octet == b"\x04" and raw:
+                sys.stdout.write("OK")
+                failed = ""
+                try:
+                    exec(compile(line, "<stdin>", "exec"), scope)
+                except SystemExit:
+                    raise
+                except BaseException as error:
+                    text = io.StringIO()
+                    sys.print_exception(error, text)
+                    failed = text.getvalue()
+                sys.stdout.write("\x04" + failed + "\x04>")
+                line = b""
+                gc.collect()
+            elif octet != b"\x03":
+                line += octet
+        except KeyboardInterrupt:
+            line = b""
+
+
+main()
