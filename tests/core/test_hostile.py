@@ -7,9 +7,10 @@ V  ABORT with wamp.error.protocol_violation, and nothing after it; then the tran
 D  dropped and counted, the session goes on
 A  a login that must not succeed: ABORT, and no session
 
-What takes more than a message to try is in test_hostile_session.py. After each no handle is
-left that waits, no exception but ours has come up, and the client is in a session again, where it
-works.
+What takes more than a message to try is in test_hostile_session.py and test_hostile_rest.py;
+docs/features.md tells which reactions are not those of the reference, and why. After each no
+handle is left that waits, no exception but ours has come up, and the client is in a session again,
+where it works.
 """
 
 import asyncio
