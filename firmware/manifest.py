@@ -1,4 +1,4 @@
 """What all boards freeze: the device library and the default application, which main.py starts."""
 
-package("wamp", base_path="lib", opt=3)
-package("wampapp", base_path="app", opt=3)
+package("wamp", base_path="lib")
+package("wampapp", base_path="app")

@@ -1,5 +1,4 @@
-"""What is frozen into the firmware of RPI_PICO: the port, asyncio, the library with its accelerator,
-the application.
+"""What is frozen into the firmware of RPI_PICO: the port, asyncio, the library, the application.
 
 Upstream's own list has drivers from micropython-lib, which Debian does not package.
 """

@@ -2,3 +2,4 @@
 
 include("$(PORT_DIR)/boards/manifest.py")
 include("../../firmware/manifest.py")
+package("wamp", base_path="../../firmware/accel/thumb")

@@ -16,9 +16,7 @@ def options(found):
         return made, None
     from wamp.wifi import Wifi
 
-    one = Wifi(
-        wifi["name"], wifi.get("password"), ntp=found["ntp"], hostname=wifi.get("hostname")
-    )
+    one = Wifi(wifi["name"], wifi.get("password"), ntp=found["ntp"], hostname=wifi.get("hostname"))
 
     async def up():
         await one.up()

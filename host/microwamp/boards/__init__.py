@@ -1,7 +1,7 @@
 """Boards and what goes onto them, found in the source tree and in an installed wheel alike.
 
-    board("RPI_PICO").uarts[0].url          facts of boards/NAME/board.toml
-    device_files("armv6m")                  what `microwamp deploy` puts on a board
+board("RPI_PICO").uarts[0].url          facts of boards/NAME/board.toml
+device_files("armv6m")                  what `microwamp deploy` puts on a board
 """
 
 from __future__ import annotations

@@ -338,9 +338,7 @@ class Remote:
                     f"port {self.port}: the board's flash is full: remove files of your own"
                     " (`mpremote ls`), the rest is as it was"
                 ) from e
-            raise TransportError(
-                f"port {self.port}: {path} could not be written: {e}"
-            ) from e
+            raise TransportError(f"port {self.port}: {path} could not be written: {e}") from e
 
     def exists(self, path: str) -> bool:
         """Whether there is a file; its octets stay where they are."""
