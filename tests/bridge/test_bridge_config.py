@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,25 @@ def test_what_may_change_while_a_device_is_connected():
         assert not port.same_line(other)
     with pytest.raises(ConfigurationError, match="two ports have one name"):
         BridgeConfig((PortConfig("a", "rs://h:1", name="x"), PortConfig("b", "rs://h:1", "x")))
+
+
+def test_the_unit_and_the_rule_fit_the_command():
+    """What the example discovers is kept from ModemManager; the unit uses what the command has."""
+    folder = Path(microwamp.bridge.__file__).parent / "data"
+    rules = (folder / "60-microwamp.rules").read_text()
+    config = load(folder / "bridge.toml")
+    assert config.discover is not None
+    for vid, pid in config.discover.match:
+        line = f'ATTRS{{idVendor}}=="{vid:04x}", ATTRS{{idProduct}}=="{pid:04x}", '
+        assert line + 'ENV{ID_MM_DEVICE_IGNORE}="1"' in rules
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string((folder / "microwamp-bridge.service").read_text())
+    service = unit["Service"]
+    assert service["Type"] == "notify" and service["DynamicUser"] == "yes"
+    words = service["ExecStart"].split()
+    assert words[1:3] == ["bridge", "--config"]
+    assert cli.main([*words[1:3], str(folder / "bridge.toml"), "--check"]) == 0
+    assert int(service["FileDescriptorStoreMax"]) >= 2 * 1000 + 1
+    assert float(service["WatchdogSec"]) >= 10
+    assert service["RestartPreventExitStatus"] == "2"

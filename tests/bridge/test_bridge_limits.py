@@ -380,3 +380,17 @@ async def test_a_router_connection_costs_little_while_idle():
         before = len(asyncio.all_tasks())
         async with plant.device():
             assert len(asyncio.all_tasks()) - before < 8
+
+
+async def test_a_device_with_another_version_of_the_link_is_told_and_named_once():
+    async with Plant() as plant:
+        await until(lambda: plant.line.opened, "the port")
+        octets = linkframe.frame(linkframe.T_OPEN, b"\x42\x43" + b"\0\0\0\x01\x04\0\x64new")
+        for _ in range(5):
+            plant.cables[0].to_host(octets)
+            await asyncio.sleep(0.05)
+        refused = await plant.log.expect("device", state="refused")
+        assert refused["reason"] == "the device speaks link versions 2 to 3, the bridge 1"
+        assert len(plant.log.all("device")) == 1
+        async with plant.device() as device:
+            assert device.joins == 1

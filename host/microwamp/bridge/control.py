@@ -249,6 +249,7 @@ class _Fan:
         if kind == rawsocket.MESSAGE and peek(octets[:16])[0] == messages.AUTHENTICATE:
             # It may be a password.
             octets = cbor2.dumps([messages.AUTHENTICATE, "(not shown)", {}])
+            length = len(octets)
         for one in tuple(self.taps):
             one.record(from_device, kind, length, octets)
 

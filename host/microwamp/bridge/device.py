@@ -51,6 +51,16 @@ def _same(port: str) -> str:
     return port
 
 
+class _Line(Acceptor):
+    """The bridge's end of the link, which remembers what it told a device that it refused."""
+
+    refusal = ""
+
+    def refuse(self, code: int, text: str) -> None:
+        super().refuse(code, text)
+        self.refusal = text
+
+
 class Device:
     """Serves one port for ever, until `stop`.
 
@@ -80,13 +90,14 @@ class Device:
         self._tls = tls
         self._find = find
         self._lines = Lines(self._console_line)
-        self._link = Acceptor(window=WINDOW, send_buffer=SEND_BUFFER, lost_ms=self.config.lost_ms)
+        self._link = _Line(WINDOW, lost_ms=self.config.lost_ms, send_buffer=SEND_BUFFER)
         self._alarm = Alarm(self._tick)
         self._port: Any = None
         self._relay: Relay | None = None
         self._ending: tuple[int, str] | None = None  # as soon as the device has taken the rest
         self._give_up: asyncio.TimerHandle | None = None
         self._stopping = False
+        self._refused = ""  # the reason that was reported
         self._closed = asyncio.Event()
         self._again = asyncio.Event()  # the port is to be looked for at once
         self._lost: asyncio.Future[OSError] | None = None
@@ -225,6 +236,9 @@ class Device:
         try:
             events = link.receive(octets, ticks())
             self._handle(events)
+            if link.refusal != self._refused:
+                self._refused = link.refusal
+                self.report("device", state="refused", reason=link.refusal)
             self._flush()
         except Exception as e:
             self._fault(e)
@@ -260,7 +274,7 @@ class Device:
         self.counts["faults"] += 1
         self.report("fault", reason=f"{type(error).__name__}: {error}")
         self._drop_relay()
-        self._link = Acceptor(window=WINDOW, send_buffer=SEND_BUFFER, lost_ms=self.config.lost_ms)
+        self._link = _Line(WINDOW, lost_ms=self.config.lost_ms, send_buffer=SEND_BUFFER)
         self._link.announce(ticks())
         self._closed.set()
 
@@ -345,6 +359,7 @@ class Device:
         self._holding.clear()
         link.set_window(WINDOW)
         link.accept(random32(), int(time.time()), ticks())
+        link.refusal = self._refused = ""
         self._counted = 0
         self._asked_at = None
         self.counts["connections"] += 1

@@ -33,6 +33,8 @@ COMMANDS = {
     "deploy": ("microwamp.cli.deploy", "put the library and the application on a board"),
     "provision": ("microwamp.cli.provision", "make a board's key, on the board"),
     "bridge": ("microwamp.cli.bridge", "connect boards on serial ports to a router"),
+    "monitor": ("microwamp.cli.monitor", "show a bridge's devices live, type to their consoles"),
+    "trace": ("microwamp.cli.trace", "decode a device's messages as they pass a bridge"),
     "router": ("microwamp.cli.router", "run the embedded WAMP router"),
     "keygen": ("microwamp.cli.keygen", "make an Ed25519 key file for cryptosign"),
     "call": ("microwamp.cli.call", "call a procedure and print its result"),
