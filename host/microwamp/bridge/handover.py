@@ -9,8 +9,8 @@ exactly theirs.
 
 import asyncio
 import hashlib
+import importlib.util
 import os
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -31,7 +31,6 @@ _CODE: Final = (
     "wamp.linkcontrol",
     "wamp.linkframe",
     "wamp.linkloss",
-    "wamp.linkstream",
     "microwamp.bridge.splice",
     "microwamp.bridge.relay",
     "microwamp.bridge.handover",
@@ -42,9 +41,10 @@ def code() -> str:
     """What the state belongs to: a digest of the code that reads and writes it."""
     digest = hashlib.sha256()
     for name in _CODE:
-        path = getattr(sys.modules.get(name), "__file__", None)
-        if path:
-            with open(path, "rb") as file:
+        # By the file, not by what is loaded: a part of the link is loaded with the first loss.
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            with open(spec.origin, "rb") as file:
                 digest.update(name.encode() + b"\0" + file.read())
     return digest.hexdigest()
 
