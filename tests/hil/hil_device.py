@@ -180,13 +180,11 @@ def at_boot():
 
         auth.Cryptosign.challenge = signing
     elif state == "welcome":
-        on_join = wamp.Client._on_join
+        def joined(event, details):
+            if event == "up":
+                act(kind)
 
-        def joined(self, details):
-            on_join(self, details)
-            act(kind)
-
-        wamp.Client._on_join = joined
+        client.on_event = joined
     else:
         raise ValueError(state)
 
