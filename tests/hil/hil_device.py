@@ -180,6 +180,7 @@ def at_boot():
 
         auth.Cryptosign.challenge = signing
     elif state == "welcome":
+
         def joined(event, details):
             if event == "up":
                 act(kind)
