@@ -235,17 +235,14 @@ async def test_modem_lines_are_set_before_the_port_is_opened(monkeypatch):
 
 async def test_a_board_gets_its_time_after_the_port_was_opened():
     async with Plant(bridge=False) as plant:
-        config = PortConfig(plant.cables[0].port, plant.url, baud=921600, settle_ms=400)
-        loop = asyncio.get_running_loop()
+        config = PortConfig(plant.cables[0].port, plant.url, baud=921600, settle_ms=3000)
         plant.start_bridge(config=BridgeConfig((config,)))
         await plant.log.expect("port", state="open")
-        begin = loop.time()
         # What the board prints meanwhile is not lost; and nothing was sent to it.
         plant.cables[0].to_host(b"booting\r\n")
         await plant.log.expect("console", text="booting")
         with pytest.raises(BlockingIOError):
             os.read(plant.cables[0].pty.fd, 100)
-        assert loop.time() - begin < 0.4, "too slow to tell"
         device = plant.device()
         async with device:
             assert device.joins == 1

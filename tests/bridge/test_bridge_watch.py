@@ -294,6 +294,7 @@ async def test_a_trace_shows_what_passes_and_its_file_again(tmp_path, capsys):
                 await device.publish("com.example.x", "\x1b[31mred", acknowledge=True)
                 await off(tracing.expect, r"-> PUBLISH")
             await off(tracing.expect, '-> GOODBYE .*"wamp.close')
+            await off(tracing.expect, '<- GOODBYE .*"wamp.close')
             assert await off(tracing.stop) == 0
             await until(lambda: len(second.lines) >= 10, "the other one's lines")
             assert await off(second.stop) == 0
@@ -307,9 +308,7 @@ async def test_a_trace_shows_what_passes_and_its_file_again(tmp_path, capsys):
     assert cli.main(["trace", "--replay", str(file)]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == shown and err == ""
-    begin = time.monotonic()
     assert cli.main(["trace", "--replay", str(file), "--speed", "5", "--json"]) == 0
-    assert time.monotonic() - begin > 0.01
     assert len(capsys.readouterr().out.splitlines()) == len(shown)
 
 

@@ -16,32 +16,24 @@ from wamp import _posixport, linkframe
 from wamp._port import Alarm, random32, ticks
 from wamp.errors import ConfigurationError
 from wamp.link import CLOSED, CONSOLE, OPENED, STREAM
-from wamp.linkacceptor import Acceptor
 from wamp.transport import explain
 
 from . import handover
-from .bucket import Bucket
 from .config import PortConfig
 from .console import Lines
+from .guard import Guard
+from .line import WINDOW, Line
 from .relay import Relay
 from .splice import Tap
 
 Report = Callable[[str, Mapping[str, Any]], None]
 
-# Octets towards us that the link may have under way: the most that credits can say.
-WINDOW: Final = 16320
-SEND_BUFFER: Final = 16384
 # How often a port that is not there is looked for; how often one whose settings cannot work.
 ABSENT_S: Final = 0.5
 REFUSED_S: Final = 5.0
 # How long a device is told that it is over, and how long it has to take what was sent before.
 CLOSE_S: Final = 1.0
 TAKE_S: Final = 5.0
-# What may come at once before the limits per second count.
-OPENS: Final = 20
-CONSOLE_LINES: Final = 200
-# Octets of noise that cost as much as a damaged frame.
-NOISE_PIECE: Final = 64
 # Octets typed by an operator at a time: a CONSOLE frame.
 TYPED_MAX: Final = 1024
 _CTRL_C: Final = b"\x03"
@@ -49,16 +41,6 @@ _CTRL_C: Final = b"\x03"
 
 def _same(port: str) -> str:
     return port
-
-
-class _Line(Acceptor):
-    """The bridge's end of the link, which remembers what it told a device that it refused."""
-
-    refusal = ""
-
-    def refuse(self, code: int, text: str) -> None:
-        super().refuse(code, text)
-        self.refusal = text
 
 
 class Device:
@@ -90,7 +72,7 @@ class Device:
         self._tls = tls
         self._find = find
         self._lines = Lines(self._console_line)
-        self._link = _Line(WINDOW, lost_ms=self.config.lost_ms, send_buffer=SEND_BUFFER)
+        self._link = Line(self.config.lost_ms)
         self._alarm = Alarm(self._tick)
         self._port: Any = None
         self._relay: Relay | None = None
@@ -106,7 +88,7 @@ class Device:
         self._resting: asyncio.TimerHandle | None = None  # nothing is read from the line
         self._counted = 0  # frames of the device that the limit has seen
         self._asked_at: int | None = None  # when the link began to wait for an acknowledgement
-        self._limit()
+        self._guard = Guard(self.config.limits)
         self.tap: Tap | None = None
         self.session: str | None = None  # its realm
         self.path = ""  # the tty
@@ -120,15 +102,6 @@ class Device:
             "messages_in": 0, "messages_out": 0, "octets_in": 0, "octets_out": 0,
         }  # fmt: skip
 
-    def _limit(self) -> None:
-        limits = self.config.limits
-        self._rate = Bucket(limits.messages_per_s, limits.messages_per_s)
-        self._opens = Bucket(limits.opens_per_s, max(OPENS, limits.opens_per_s))
-        noise = 2 * limits.noise_per_s
-        self._noise = Bucket(limits.noise_per_s, noise, noise)
-        lines = max(CONSOLE_LINES, limits.console_per_s)
-        self._console = Bucket(limits.console_per_s, lines, limits.console_per_s)
-
     def report(self, event: str, **fields: Any) -> None:
         """One line in the log."""
         self._report_to(event, {"port": self.name, **fields})
@@ -141,7 +114,7 @@ class Device:
     def apply(self, config: PortConfig) -> None:
         """Other settings for the same line (`PortConfig.same_line`): the session goes on."""
         self.config = config
-        self._limit()
+        self._guard = Guard(config.limits)
         if self._relay is not None and config.realms:
             self._relay.splice.realms = frozenset(config.realms)
 
@@ -232,7 +205,7 @@ class Device:
 
     def _arrived(self, octets: bytes) -> None:
         link = self._link
-        good, bad = link.received, link.damaged
+        good, bad, waiting = link.received, link.damaged, link.pending()
         try:
             events = link.receive(octets, ticks())
             self._handle(events)
@@ -248,16 +221,21 @@ class Device:
             self._asked_at = None
             before = self.round_trip_ms or taken
             self.round_trip_ms = before + (taken - before) / 8
-        useful = (link.received - good) * linkframe.OVERHEAD
-        useful += sum(len(value) for kind, value in events if kind == STREAM)
-        noise = max(len(octets) - useful, 0) / NOISE_PIECE + max(link.damaged - bad, 0)
-        if noise >= 1:
-            self._rest(self._noise.take(noise, time.monotonic()))
+        rest = self._guard.noise(
+            len(octets),
+            sum(len(value) for kind, value in events if kind == STREAM),
+            link.received - good,
+            link.damaged - bad,
+            link.pending() != waiting,
+            time.monotonic(),
+        )
+        if rest:
+            self._rest(rest)
 
     def _rest(self, seconds: float) -> None:
         """Read nothing for a while: whoever sends garbage without end must not keep us busy. The
         system's buffer of the line fills, and then the sender waits, or loses it."""
-        if seconds and self._resting is None and self._port is not None:
+        if self._resting is None and self._port is not None:
             self.counts["rests"] += 1
             port = self._port
             port.pause()
@@ -274,7 +252,7 @@ class Device:
         self.counts["faults"] += 1
         self.report("fault", reason=f"{type(error).__name__}: {error}")
         self._drop_relay()
-        self._link = _Line(WINDOW, lost_ms=self.config.lost_ms, send_buffer=SEND_BUFFER)
+        self._link = Line(self.config.lost_ms)
         self._link.announce(ticks())
         self._closed.set()
 
@@ -332,14 +310,14 @@ class Device:
         new, self._counted = frames - self._counted, frames
         if new:
             loop = asyncio.get_running_loop()
-            wait = self._rate.take(new, loop.time())
+            wait = self._guard.rate.take(new, loop.time())
             if wait and self._free is None:
                 self.relay_hold(True, "rate")
                 self._free = loop.call_later(wait, self._rate_again)
 
     def _rate_again(self) -> None:
         self._free = None
-        wait = self._rate.take(0, asyncio.get_running_loop().time())
+        wait = self._guard.rate.take(0, asyncio.get_running_loop().time())
         if wait:
             self._free = asyncio.get_running_loop().call_later(wait, self._rate_again)
         else:
@@ -352,7 +330,7 @@ class Device:
         if self._stopping:
             link.refuse(linkframe.STOPPING, "the bridge is stopping")
             return
-        if not self._opens.allow(asyncio.get_running_loop().time()):
+        if not self._guard.opens.allow(asyncio.get_running_loop().time()):
             self.counts["refused"] += 1
             link.refuse(linkframe.NOT_SERVED, "the device connects too often; wait a second")
             return
@@ -457,13 +435,13 @@ class Device:
 
     def _printed(self, octets: bytes) -> None:
         # Once too much has come, it is not even looked at.
-        if self._console.take(0, asyncio.get_running_loop().time()):
+        if self._guard.console.take(0, asyncio.get_running_loop().time()):
             self.counts["console_dropped"] += octets.count(b"\n")
         else:
             self._lines.feed(octets)
 
     def _console_line(self, line: str) -> None:
-        if self._console.take(1, asyncio.get_running_loop().time()):
+        if self._guard.console.take(1, asyncio.get_running_loop().time()):
             self.counts["console_dropped"] += 1
             return
         self.counts["console_lines"] += 1
