@@ -76,12 +76,13 @@ def mpy_cross() -> Path:
 
 
 def compiled(source: str, name: str) -> bytes:
-    """A .mpy file for the RP2040. name: of the source, for tracebacks."""
+    """A .mpy file for the RP2040, as it is shipped: without line numbers, which take 4 % of the
+    RAM (-O3). name: of the source, for tracebacks."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "module.py"
         path.write_text(source)
         done = subprocess.run(
-            [mpy_cross(), "-march=armv6m", "-s", name, "-o", f"{path}.mpy", path],
+            [mpy_cross(), "-O3", "-march=armv6m", "-s", name, "-o", f"{path}.mpy", path],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
