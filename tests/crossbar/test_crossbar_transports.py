@@ -86,7 +86,7 @@ async def test_a_ping_of_a_device_does_not_reach_crossbar(crossbar):
         device: Any = wamp.Client(f"serial:fd/{pty.fd}")
         async with device, wamp.Client(crossbar.url) as other:
             for n in range(3):
-                device._transport.write(device._raw.frames.frame(bytes(n), rawsocket.PING))
+                device._transport.write(device._raw.frame(bytes(n), rawsocket.PING))
             await both_ways(device, other, "com.test.ping")
             assert device.joins == 1
 

@@ -9,7 +9,7 @@ _WHERE = {
     "Client": "client",
     "Declaration": "declarations",
     "Result": "requests",
-    "Anonymous": "auth",
+    "Anonymous": "authanonymous",
     "Ticket": "auth",
     "CRA": "authcra",
     "Scram": "logins.scram",

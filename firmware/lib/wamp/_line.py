@@ -4,6 +4,7 @@ import asyncio
 
 from ._port import sleep_ms
 from .errors import (
+    AuthenticationError,
     ConfigurationError,
     Error,
     LocalProtocolError,
@@ -36,9 +37,10 @@ def no_realm(realm):
 
 def closed(client):
     """The error for a stream that ended, by how far it had come."""
-    return client._raw.ended() or TransportLost(
-        "%s: the router closed the connection" % client.url
-    )
+    error = None
+    if hasattr(client._raw, "ended"):
+        error = client._raw.ended()  # it may not have come as far as the handshake
+    return error or TransportLost("%s: the router closed the connection" % client.url)
 
 
 def refused(raw, error):
@@ -59,6 +61,13 @@ def late(client):
     else:
         what = "no connection"
     return TransportError("%s: the router does not answer: %s" % (client.url, what))
+
+
+def denied(error):
+    """Whether a router, or our own side, has refused the login."""
+    from .failures import SessionAborted
+
+    return isinstance(error, (SessionAborted, AuthenticationError))
 
 
 def in_clear(method, url):
@@ -89,7 +98,9 @@ async def ease(client, timeout_ms=None):
     """Let others run in a burst; wait for a router that does not read."""
     if client._transport.backlog() > _BACKLOG:
         limit = client.timeout_ms if timeout_ms is None else timeout_ms
-        await client._limited(client._transport.drain(), limit)
+        from ._opening import limited
+
+        await limited(client, client._transport.drain(), limit)
     else:
         await sleep_ms(0)
 
@@ -97,7 +108,9 @@ async def ease(client, timeout_ms=None):
 async def pong(client, payload):
     """Answer a PING. A flood must not fill the memory with PONGs, nor keep the reader here."""
     try:
-        client._transport.write(client._raw.frames.frame(payload, _PONG))
+        # It may come right behind the router's handshake.
+        frames = getattr(client._raw, "frames", client._raw)
+        client._transport.write(frames.frame(payload, _PONG))
     except LocalProtocolError as e:
         client._log("a PING cannot be answered: %s" % e)
     if client._transport.backlog() > _BACKLOG:
@@ -114,7 +127,7 @@ def silence(client):
     client._asked = True
     try:
         if client.ping:
-            client._transport.write(client._raw.frames.frame(b"microwamp", _PING))
+            client._transport.write(client._frame(b"microwamp", _PING))
         else:
             # Any answer will do, "not authorized" too; nobody waits for it.
             client._protocol.call(None, "wamp.session.count")

@@ -1,4 +1,4 @@
-"""The logins (WAMP advanced profile, "Authentication"): what they share, anonymous and ticket.
+"""The logins (WAMP advanced profile, "Authentication"): what they share, and ticket.
 
 An object of these classes says all that the client needs to know of a login:
 
@@ -19,9 +19,9 @@ The generators yield None every few milliseconds of device time; wamp.ed25519.ru
 without a pause. A challenge that is malformed raises RemoteProtocolError, one that this side
 cannot or will not answer AuthenticationError. No secret is ever part of a repr or an error.
 
-The other logins have modules of their own, loaded when they are first used: CRA in `authcra`,
-Cryptosign in `authcryptosign`, Scram in `authscram`, CrossbarScram in `authcrossbarscram`, TOTP in
-`authtotp`. The classes can be had from here too.
+The other logins have modules of their own, loaded when they are first used: Anonymous in
+`authanonymous`, CRA in `authcra`, Cryptosign in `authcryptosign`, Scram in `authscram`,
+CrossbarScram in `authcrossbarscram`, TOTP in `authtotp`. The classes can be had from here too.
 """
 
 import sys
@@ -75,13 +75,6 @@ class Authenticator:
             raise AuthenticationError(
                 "the router says it let us in by another method than %s" % self.method
             )
-
-
-class Anonymous(Authenticator):
-    """No login; `authid` is a wish that the router may ignore."""
-
-    method = "anonymous"
-    needs_authid = False
 
 
 class Ticket(Authenticator):

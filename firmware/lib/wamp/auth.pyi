@@ -1,6 +1,7 @@
 from collections.abc import Generator
 from typing import Any
 
+from .authanonymous import Anonymous as Anonymous
 from .authcra import CRA as CRA
 from .authcrossbarscram import CrossbarScram as CrossbarScram
 from .authcryptosign import Cryptosign as Cryptosign
@@ -21,8 +22,6 @@ class Authenticator:
     ) -> Generator[None, None, tuple[str, dict[str, Any]]]: ...
     def confirm(self, details: dict[str, Any]) -> None: ...
     def welcome(self, details: dict[str, Any]) -> None: ...
-
-class Anonymous(Authenticator): ...
 
 class Ticket(Authenticator):
     authid: str

@@ -3,25 +3,23 @@
 The same program runs on a microcontroller, on MicroPython's unix port and on CPython. What was
 declared with `register` and `subscribe` is sent again after every join; a request that was in
 flight when a session ended fails with TransportLost; one that is started while the line is down
-waits up to its `timeout_ms`. What happens seldom is in modules that are loaded when it does:
-`_line`, `_failed`, `_declared`, `progress`. Part of the I/O edge.
+waits up to its `timeout_ms`. What only the beginning needs is in `_opening`, which is let go when
+the session is there; what not every program does, and what happens seldom, in modules that are
+loaded with it: `declarations`, `_line`, `_failed`, `_declared`, `progress`. Part of the I/O edge.
 """
 
 import asyncio
 
 from ._port import DONE, MICROPYTHON, Alarm, random32, sleep_ms, ticks
-from .declarations import Declarations
 from .errors import (
     AuthenticationError,
     ConfigurationError,
     Error,
     RemoteProtocolError,
-    SessionAborted,
     TransportError,
     TransportLost,
 )
 from .messages import check_options, check_uri
-from .rawsocket import RawSocket
 from .requests import Request, result
 from .session import Protocol
 from .transport import make
@@ -31,8 +29,10 @@ try:
 except ImportError:  # CPython
     const = int
 
-_CALL = const(48)
 _PUBLISH = const(16)
+_SUBSCRIBE = const(32)
+_CALL = const(48)
+_REGISTER = const(64)
 
 _CHALLENGED = const(1)
 _JOINED = const(2)
@@ -52,9 +52,7 @@ _HANDSHAKE = const(0)
 _SESSION = const(1)
 _END = const(2)
 
-_OPEN_MS = const(20000)  # TCP's own limit is minutes
 _JOIN_MS = 30000
-_ALIVE_MS = const(60000)
 _REFUSED = 4000  # after a refused login the next attempt is not sooner: it will hardly do better
 _BACKOFF_FIRST = 250
 _BACKOFF_MAX = 30000
@@ -62,7 +60,7 @@ _BURST = const(1024)  # octets not yet sent above which others must have their t
 _LASTED = const(8000)  # what is over sooner, session or attempt, lets the next wait longer
 
 
-class Client(Declarations):
+class Client:
     """A WAMP client with all four roles.
 
     url: see `transport`. realm: of the router. auth: an authenticator, or several in the order of
@@ -97,56 +95,24 @@ class Client(Declarations):
         outbox=None,
         **transport,
     ):
-        if type(realm) is not str or not realm:
-            from ._line import no_realm
+        from ._opening import prepare
 
-            raise no_realm(realm)
         self.url = url
         self.realm = realm
         self.timeout_ms = timeout_ms
-        self.state = "ended"
-        self.details = {}  # WELCOME.details of the last session
-        self.joins = 0  # sessions so far
-        self.failures = 0  # attempts that did not end in a session
-        self.reads = 0  # whole frames from the router: what trickles in is no sign of life
-        self.dropped = 0  # events dropped because too many handlers were under way
+        # crossbar's WELCOME alone is 850 octets, and a heap of 200 kB must hold some messages.
+        self.max_length = max_length
+        self.reconnect = reconnect
+        self.alive_ms = alive_ms
         self.ping = ping
         self.on_event = on_event
         self.network = network
         self.outbox = outbox
-        # error: why the last session, or the last attempt, ended. session: its id, None while
-        # there is none. _silent: the reason, once the router is given up for its silence.
-        self.error = self.session = self._task = self._silent = None
-        if not isinstance(auth, (tuple, list)):
-            auth = () if auth is None else (auth,)
-        self.auth = auth
-        # crossbar's WELCOME alone is 850 octets, and a heap of 200 kB must hold some messages.
-        self.max_length = max_length
-        self.reconnect = reconnect
-        self._log = log or str  # nothing is done with the text
-        if codec is None:
-            from .cbor import decode, encode
-
-            codec = (encode, decode)
-        self._encode, self._decode = codec
         self._options = transport
         self._transport = make(url, **transport)
-        self.transport_details = self._transport.details  # what carries the session
-        if alive_ms is None:
-            alive_ms = 0 if self.transport_details.channel_type == 3 else _ALIVE_MS
-        self.alive_ms = alive_ms
         self._protocol = Protocol(self._send)
-        self._declarations = []
-        # Handlers under way: [session, request, task, declaration, coroutine not begun, parts]
-        self._tasks = {}
-        self._due = set()  # what has a deadline: .at, and .expire() for when it is there
-        self._waiting = []  # what waits for a session, or for room among the open requests
-        self._joined = []  # what is told of each join, by its `up`
         self._alarm = Alarm(self._expire)
-        self._changed = asyncio.Event()  # for a moment, when `state` changes
-        self._leaving = False
-        if outbox is not None:
-            outbox.attach(self)
+        prepare(self, auth, log, codec)
 
     # -- life
 
@@ -213,8 +179,11 @@ class Client(Declarations):
                     # A session that lasted, or an attempt that took its time (nobody on the other
                     # end of the line): the next one need not wait.
                     backoff = _BACKOFF_FIRST
-                if refused and isinstance(error, (SessionAborted, AuthenticationError)):
-                    backoff = max(backoff, _REFUSED)
+                if refused:
+                    from ._line import denied
+
+                    if denied(error):
+                        backoff = max(backoff, _REFUSED)
                 # Jitter: a rack of boards must not come back all at once.
                 pause = backoff // 2 + random32() % backoff
                 backoff = min(backoff * 2, _BACKOFF_MAX)
@@ -249,24 +218,10 @@ class Client(Declarations):
         protocol = self._protocol
         error = self._silent = self._raw = None
         try:
-            for a in self.auth:
-                if a.needs_private_link and not transport.private:
-                    from ._line import in_clear
+            from ._opening import connect
 
-                    raise in_clear(a.method, self.url)
-                await self._steps(a.prepare())
-            if self.network is not None:
-                await self.network()
-            await self._limited(transport.open(), _OPEN_MS)
-            self._raw = RawSocket(self.max_length)
-            transport.write(self._raw.request())
-            await self._limited(self._receive(_HANDSHAKE), self.timeout_ms)
-            # Bound once: finding a method takes as long as a short one runs.
-            self._write = transport.write
-            self._frame = self._raw.frames.frame
-            self._turn("joining")
-            protocol.join(self.realm, self.auth, "microwamp")
-            await self._limited(self._receive(_SESSION), _JOIN_MS)
+            await connect(self, _JOIN_MS)
+            del connect
             await self._receive(_END)
         except Exception as e:
             # Also what is no Error of ours, such as MemoryError: the next session may do.
@@ -294,23 +249,6 @@ class Client(Declarations):
                 transport.close()
         return error
 
-    async def _limited(self, steps, ms):
-        try:
-            return await asyncio.wait_for(steps, ms / 1000)
-        except asyncio.TimeoutError:
-            from ._line import late
-
-            raise late(self)
-
-    async def _steps(self, steps):
-        """A long computation, giving way to other tasks as it goes; returns its result."""
-        try:
-            while True:
-                next(steps)
-                await sleep_ms(0)
-        except StopIteration as e:
-            return e.value
-
     async def _receive(self, state):
         """Take what comes until the handshake is done, the session there, or it all ends; raises
         why it ends."""
@@ -318,7 +256,7 @@ class Client(Declarations):
         raw = self._raw
         read = self._transport.read
         decode = self._decode
-        receive = (raw.frames or raw).receive
+        receive = raw.receive
         try:
             while True:
                 octets = await read()
@@ -334,9 +272,11 @@ class Client(Declarations):
                             kind = report[0]
                             if kind == _HAPPENED:
                                 for declaration in report[1]:
-                                    self._handle(declaration, report)
+                                    declaration.handle(report)
                             elif kind == _CHALLENGED:
-                                answer = await self._steps(report[1].challenge(report[2]))
+                                from ._opening import steps
+
+                                answer = await steps(report[1].challenge(report[2]))
                                 protocol.authenticate(*answer)
                             else:
                                 self._act(kind, report)
@@ -352,12 +292,6 @@ class Client(Declarations):
         except AuthenticationError:
             protocol.abandon()
             raise
-        except TransportLost as e:
-            if raw.frames is None:
-                from ._line import refused
-
-                raise refused(raw, e)
-            raise
 
     def _send(self, message):
         self._backlog = self._write(self._frame(self._encode(message)))
@@ -366,7 +300,7 @@ class Client(Declarations):
 
     def _act(self, kind, report):
         if kind == _INVOKED:
-            self._handle(report[1], report)
+            report[1].handle(report)
         elif kind == _ANSWERED or kind == _DONE or kind == _FAILED:
             if kind == _ANSWERED:
                 report[1].settle(result(*report[2:]))
@@ -378,23 +312,6 @@ class Client(Declarations):
         elif kind == _JOINED:
             self.session = self._protocol.session
             self.details = report[1]
-            self.joins += 1
-            get = report[1].get
-            who = get("realm", self.realm), get("authid"), get("authmethod", "anonymous")
-            self._log("joined %s as %s (%s)" % who)
-            waiting, self._waiting = self._waiting, []
-            for declaration in self._declarations:
-                declaration.error = None
-                declaration.refusals = 0
-                declaration.wake()
-            for waiter in waiting:
-                waiter.wake()
-            for waiter in self._joined:
-                waiter.up()
-            self._seen = -1
-            if self.alive_ms:
-                self._within(self, self.alive_ms // 3)
-            self._perhaps_up()
         elif kind == _ENDED:
             raise report[1] or TransportLost("we left")
         elif kind == _REVOKED:
@@ -420,6 +337,26 @@ class Client(Declarations):
             self._waiting.pop(0).wake()
 
     # -- what programs ask for
+
+    def subscribe(self, topic, handler=None, details=False, **options):
+        """Declare a subscription: as a decorator, or with a handler, then returns a Declaration.
+
+        handler(*args, **kwargs) gets the event; with details=True a dictionary as one more
+        positional argument (publication, and topic, publisher ... as the router gives them).
+        """
+        from .declarations import declare
+
+        return declare(self, _SUBSCRIBE, topic, handler, details, options)
+
+    def register(self, procedure, handler=None, details=False, **options):
+        """Declare a procedure: as a decorator, or with a handler, then returns a Declaration.
+
+        handler(*args, **kwargs) returns a plain value or a Result, or raises ApplicationError to
+        answer with one; it may be a coroutine function. details as for `subscribe`.
+        """
+        from .declarations import declare
+
+        return declare(self, _REGISTER, procedure, handler, details, options)
 
     def call(
         self,

@@ -1,12 +1,17 @@
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from typing import Any, Literal, Protocol, Self, TypeAlias, type_check_only
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, overload, type_check_only
 
-from .declarations import Declarations
+from .declarations import Declaration
 from .errors import Error
 from .outbox import Outbox
 from .transport import TransportDetails
 
 _Codec: TypeAlias = tuple[Callable[[Any], bytes | bytearray], Callable[[bytes], Any]]
+
+_Handler: TypeAlias = Callable[..., object]
+_H = TypeVar("_H", bound=_Handler)
+_Match: TypeAlias = Literal["exact", "prefix", "wildcard"]
+_Invoke: TypeAlias = Literal["single", "roundrobin", "random", "first", "last"]
 
 # What wamp.auth.Authenticator has; any other class with the same will do.
 @type_check_only
@@ -22,7 +27,7 @@ class _Authenticator(Protocol):
     ) -> Generator[None, None, tuple[str, dict[str, Any]]]: ...
     def welcome(self, details: dict[str, Any]) -> None: ...
 
-class Client(Declarations):
+class Client:
     url: str
     realm: str
     timeout_ms: int
@@ -43,6 +48,7 @@ class Client(Declarations):
     network: Callable[[], Awaitable[object]] | None
     outbox: Outbox | None
     transport_details: TransportDetails
+    dropped: int
     def __init__(
         self,
         url: str,
@@ -67,6 +73,54 @@ class Client(Declarations):
     async def leave(self, *_: object) -> None: ...
     async def ended(self) -> None: ...
     # Options by their names: what a checker finds here, the library refuses at run time.
+    @overload
+    def subscribe(
+        self,
+        topic: str,
+        handler: None = None,
+        details: bool = False,
+        *,
+        match: _Match = ...,
+        get_retained: bool = ...,
+    ) -> Callable[[_H], _H]: ...
+    @overload
+    def subscribe(
+        self,
+        topic: str,
+        handler: _Handler,
+        details: bool = False,
+        *,
+        match: _Match = ...,
+        get_retained: bool = ...,
+    ) -> Declaration: ...
+    @overload
+    def register(
+        self,
+        procedure: str,
+        handler: None = None,
+        details: bool = False,
+        *,
+        match: _Match = ...,
+        invoke: _Invoke = ...,
+        concurrency: int = ...,
+        disclose_caller: bool = ...,
+        force_reregister: bool = ...,
+        forward_timeout: bool = ...,
+    ) -> Callable[[_H], _H]: ...
+    @overload
+    def register(
+        self,
+        procedure: str,
+        handler: _Handler,
+        details: bool = False,
+        *,
+        match: _Match = ...,
+        invoke: _Invoke = ...,
+        concurrency: int = ...,
+        disclose_caller: bool = ...,
+        force_reregister: bool = ...,
+        forward_timeout: bool = ...,
+    ) -> Declaration: ...
     def call(
         self,
         procedure: str,

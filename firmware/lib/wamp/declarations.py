@@ -1,4 +1,8 @@
-"""What a client declares and keeps up across sessions, and how it runs the handlers of that."""
+"""What a client declares and keeps up across sessions, and how it runs the handlers of that.
+
+Loaded with a program's first subscription or registration: who only publishes and calls does
+without. Part of the I/O edge.
+"""
 
 import asyncio
 
@@ -13,7 +17,6 @@ except ImportError:  # CPython
     const = int
 
 _SUBSCRIBE = const(32)
-_REGISTER = const(64)
 _HAPPENED = const(7)
 
 _TASKS = const(64)  # coroutine handlers of events under way; each is some 300 octets
@@ -100,51 +103,14 @@ class Declaration:
 
             self.settle(None, late(self, client.timeout_ms))
 
-
-class Declarations:
-    """The part of a client that declares, and runs handlers; needs the rest of it."""
-
-    def subscribe(self, topic, handler=None, details=False, **options):
-        """Declare a subscription: as a decorator, or with a handler, then returns a Declaration.
-
-        handler(*args, **kwargs) gets the event; with details=True a dictionary as one more
-        positional argument (publication, and topic, publisher ... as the router gives them).
-        """
-        return self._declare(_SUBSCRIBE, topic, handler, details, options)
-
-    def register(self, procedure, handler=None, details=False, **options):
-        """Declare a procedure: as a decorator, or with a handler, then returns a Declaration.
-
-        handler(*args, **kwargs) returns a plain value or a Result, or raises ApplicationError to
-        answer with one; it may be a coroutine function. details as for `subscribe`.
-        """
-        return self._declare(_REGISTER, procedure, handler, details, options)
-
-    def _declare(self, code, uri, handler, details, options):
-        pattern = options.get("match", "exact") != "exact"
-        check_uri(uri, "topic" if code == _SUBSCRIBE else "procedure", pattern)
-        check_options(code, options)
-        if handler is None:
-
-            def decorate(function):
-                self._declare(code, uri, function, details, options)
-                return function
-
-            return decorate
-        declaration = Declaration(self, code, uri, handler, options, details)
-        self._declarations.append(declaration)
-        declaration.wake()
-        return declaration
-
-    # -- handlers
-
-    def _handle(self, declaration, report):
+    def handle(self, report):
         """Run the handler for a report of the session: an event or an invocation."""
         kind, _, request, details, args, kwargs = report
+        client = self._client
         parts = None
         if kwargs is None:
             args = (args,)  # an opaque payload
-        if declaration.details:
+        if self.details:
             if kind == _HAPPENED:
                 details["publication"] = request
             args = list(args)
@@ -156,56 +122,76 @@ class Declarations:
                 if name in details:
                     from .progress import prepare
 
-                    parts = prepare(self, declaration, request, details)
+                    parts = prepare(client, self, request, details)
                     break
         try:
-            value = declaration.handler(*args, **kwargs) if kwargs else declaration.handler(*args)
+            value = self.handler(*args, **kwargs) if kwargs else self.handler(*args)
         except Exception as e:
             from ._failed import handler
 
-            handler(self, declaration, request, e)
+            handler(client, self, request, e)
             return
         if value is None or type(value) is not COROUTINE:
             if request is not None:
-                self._answer(declaration, request, value)
-        elif request is None and len(self._tasks) >= _TASKS:
-            self.dropped += 1
+                _answer(client, self, request, value)
+        elif request is None and len(client._tasks) >= _TASKS:
+            client.dropped += 1
             value.close()
         else:
-            run = [self.session, request, None, declaration, value, parts]
-            run[2] = asyncio.create_task(self._finish(run))
-            self._tasks[id(run)] = run
+            run = [client.session, request, None, self, value, parts]
+            run[2] = asyncio.create_task(_finish(client, run))
+            client._tasks[id(run)] = run
 
-    async def _finish(self, run):
-        session, request, _, declaration, value, _ = run
-        run[4] = None  # it has begun
-        error = None
-        try:
-            value = await value
-        except Exception as e:
-            error = e
-        finally:
-            run = self._tasks.pop(id(run), None)
-        # Nothing more to say when it was interrupted. And an answer of an earlier session must not
-        # settle an invocation of this one.
-        if run is None or (request is not None and session != self.session):
-            return
-        if error is not None:
-            from ._failed import handler
 
-            handler(self, declaration, request, error)
-        elif request is not None:
-            self._answer(declaration, request, value)
+def declare(client, code, uri, handler, details, options):
+    """A Declaration of the client; where no handler is given, a decorator that makes one."""
+    pattern = options.get("match", "exact") != "exact"
+    check_uri(uri, "topic" if code == _SUBSCRIBE else "procedure", pattern)
+    check_options(code, options)
+    if handler is None:
 
-    def _answer(self, declaration, request, value):
-        args, kwargs, options = (() if value is None else (value,)), None, None
-        if isinstance(value, Result):
-            args, kwargs, options = value.args, value.kwargs, value.options
-            if options:
-                args, kwargs = args[0], None  # an opaque payload
-        try:
-            self._protocol.answer(request, args, kwargs, options)
-        except Error as e:
-            from ._failed import answer
+        def decorate(function):
+            declare(client, code, uri, function, details, options)
+            return function
 
-            answer(self, declaration, request, e)
+        return decorate
+    declaration = Declaration(client, code, uri, handler, options, details)
+    client._declarations.append(declaration)
+    declaration.wake()
+    return declaration
+
+
+async def _finish(client, run):
+    session, request, _, declaration, value, _ = run
+    run[4] = None  # it has begun
+    error = None
+    try:
+        value = await value
+    except Exception as e:
+        error = e
+    finally:
+        run = client._tasks.pop(id(run), None)
+    # Nothing more to say when it was interrupted. And an answer of an earlier session must not
+    # settle an invocation of this one.
+    if run is None or (request is not None and session != client.session):
+        return
+    if error is not None:
+        from ._failed import handler
+
+        handler(client, declaration, request, error)
+    elif request is not None:
+        _answer(client, declaration, request, value)
+
+
+def _answer(client, declaration, request, value):
+    args, kwargs, options = (() if value is None else (value,)), None, None
+    if isinstance(value, Result):
+        args, kwargs, options = value.args, value.kwargs, value.options
+        if options:
+            args, kwargs = args[0], None  # an opaque payload
+    try:
+        client._protocol.answer(request, args, kwargs, options)
+    except Error as e:
+        from ._failed import answer
+
+        answer(client, declaration, request, e)

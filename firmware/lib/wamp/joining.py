@@ -2,7 +2,7 @@
 
 import sys
 
-from .errors import RemoteProtocolError, SessionAborted, say
+from .errors import RemoteProtocolError, say
 
 try:
     from micropython import const
@@ -125,6 +125,8 @@ class Joining:
             text = "the router asks for %s, offered was %s" % (message[1][:32], offered)
             reason = "wamp.error.no_matching_auth_method"
             protocol.abort(reason, text)
+            from .failures import SessionAborted
+
             return (_ENDED, SessionAborted(reason, text))
         return protocol.heard(code, message)
 
@@ -153,7 +155,7 @@ def let_go():
     """
     if sys.implementation.name == "micropython":
         package = sys.modules["wamp"]
-        for name in ("joining", "handshake", "seldom", "words"):
+        for name in ("_opening", "joining", "handshake", "seldom", "words"):
             sys.modules.pop("wamp." + name, None)
             try:
                 delattr(package, name)

@@ -1,8 +1,8 @@
 """RawSocket, the framing of WAMP on an octet stream (WAMP advanced profile, "RawSocket").
 
-Pure: octets in, frames out. `RawSocket` is the client's end, handshake included; `Frames` is the
-framing alone, which the router's end and the bridge share. What only the handshake needs stands in
-`handshake`; it can be had from here too.
+Pure: octets in, frames out. `Frames` is the framing, the same at every end. `RawSocket`, the
+client's end with its handshake, stands with all that only the handshake needs in `handshake`; it
+can be had from here too.
 """
 
 from struct import pack
@@ -83,54 +83,6 @@ class Frames:
     def waiting(self):
         """Octets held of a frame that has not come whole; 0 between frames."""
         return len(self._rest)
-
-
-class RawSocket:
-    """The client's end of one RawSocket connection.
-
-    limit: receive limit in octets; the handshake can only say powers of two from 512 to 2^24, so
-    the next higher one is announced and kept. serializer: nibble of the handshake, 3 is CBOR.
-    """
-
-    def __init__(self, limit=4096, serializer=3):
-        self._limit = limit
-        self._serializer = serializer
-        self._reply = b""
-        self.frames = None  # Frames, once the handshake is done
-
-    def request(self):
-        """The octets to send first; nothing may follow before the reply."""
-        from .handshake import request
-
-        return request(self._limit, self._serializer)
-
-    def receive(self, data):
-        """Take octets as they come; returns a list of (type, payload).
-
-        Raises HandshakeRefused for a reply that is no welcome, RemoteProtocolError as
-        `Frames.receive` does. `frames` is set once the handshake is done, which octets that
-        followed in the same piece need not wait for.
-        """
-        if self.frames is None:
-            self._reply += data
-            if len(self._reply) < 4:
-                return ()
-            data = self._reply
-            self._reply = b""
-            from .handshake import check_reply, exponent
-
-            limit = check_reply(data[:4], self._serializer)
-            self.frames = Frames(512 << exponent(self._limit), limit)
-            data = data[4:]
-        return self.frames.receive(data)
-
-    def ended(self):
-        """What to say when the stream ended: the error to raise, by how far it had come."""
-        if self.frames is None:
-            from .words import unanswered
-
-            return unanswered(len(self._reply) > 0)
-        return None
 
 
 def __getattr__(name):

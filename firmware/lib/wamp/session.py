@@ -11,8 +11,9 @@ DONE, ANSWERED or FAILED, or from `forget` or `end`.
 here too. What is used here is repeated as constants, which cost a board no memory.
 """
 
-from .errors import ApplicationError, Error, LocalProtocolError, RemoteProtocolError, say
+from .errors import Error, LocalProtocolError, RemoteProtocolError, say
 from .messages import ID_MAX, validate
+from .messages import __getattr__ as __getattr__
 
 try:
     from micropython import const
@@ -326,11 +327,15 @@ class Protocol:
                 return (_PROGRESSED, handle, args, kwargs, details)
             report = (_ANSWERED, handle, args, kwargs, details)
             if args is None:
+                from .failures import ApplicationError
+
                 report = (_FAILED, handle, ApplicationError("wamp.error.invalid_payload"))
         elif code == _ERROR:
             args, kwargs = _payload(message, 5, message[3])
             if type(args) is bytes:
                 args = (args,)
+            from .failures import ApplicationError
+
             error = ApplicationError(message[4], *(args or ()))
             error.kwargs = kwargs or {}
             error.details = message[3]
@@ -369,12 +374,3 @@ def _payload(message, at, details):
             return args[0], None
         return None, None
     return args or (), kwargs or {}
-
-
-def __getattr__(name):
-    if name[0] == "_":
-        raise AttributeError(name)  # what the interpreter looks for in modules
-    from . import tables
-
-    found = globals()[name] = getattr(tables, name)
-    return found

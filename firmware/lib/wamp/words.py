@@ -1,6 +1,6 @@
 """What the core says when something is wrong: loaded with the first error that is told."""
 
-from .errors import HandshakeRefused, RemoteProtocolError
+from .errors import RemoteProtocolError
 from .messages import ID_MAX, KINDS
 
 # Name and elements of every message, in the order of the wire.
@@ -169,6 +169,8 @@ _REFUSALS = (
 def refused(reply, serializer):
     """The HandshakeRefused for a reply of the router: with its error code, or with what the octets
     look like."""
+    from .failures import HandshakeRefused
+
     low = reply[1] & 15
     high = reply[1] >> 4
     if reply[0] != 0x7F:
@@ -193,6 +195,8 @@ def refused(reply, serializer):
 
 def unanswered(began):
     """The HandshakeRefused for a stream that ended before the reply was whole."""
+    from .failures import HandshakeRefused
+
     if began:
         text = "the router closed the connection in the middle of the RawSocket handshake"
     else:

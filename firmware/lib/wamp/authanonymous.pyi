@@ -1,0 +1,3 @@
+from .auth import Authenticator
+
+class Anonymous(Authenticator): ...
