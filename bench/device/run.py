@@ -54,6 +54,7 @@ STAGES = {
     "tcp": ("client", "_mpstream", "auth", "cbor"),
     "link": ("serial", "_mpports"),
     "cryptosign": ("keyfile",),
+    "handlers": ("declarations",),  # with a program's first subscription or procedure
     "signing": ("_sha512_viper", "ed25519"),  # while it logs in: loaded, and dropped again
 }
 

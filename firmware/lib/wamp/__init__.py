@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "Client": "client",
     "Declaration": "declarations",
-    "Result": "requests",
+    "Result": "results",
     "Anonymous": "authanonymous",
     "Ticket": "auth",
     "CRA": "authcra",

@@ -22,7 +22,7 @@ from .errors import RequestTimeout as RequestTimeout
 from .errors import SessionAborted as SessionAborted
 from .errors import TransportError as TransportError
 from .errors import TransportLost as TransportLost
-from .requests import Result as Result
+from .results import Result as Result
 
 __version__: str
 

@@ -168,5 +168,17 @@ async def leave(client):
             await task
         except asyncio.CancelledError:
             if client.state != "ended":
-                client._end()  # it was cancelled before it had begun
+                end(client)  # it was cancelled before it had begun
     client._task = None
+
+
+def end(client):
+    """The client has ended: whoever waits is told."""
+    client._transport.release()
+    client._transport = None
+    client._alarm.stop()
+    lost = client.error or ended(client)
+    for waiter in list(client._due):
+        waiter.settle(None, lost)
+    client._due.clear()
+    client._turn("ended")

@@ -5,7 +5,7 @@ keeps its own backlog, with one task that empties it.
 """
 
 from asyncio import core
-from errno import EAGAIN, EINPROGRESS
+from errno import EAGAIN
 
 from ._port import readable, sleep_ms, writable
 from .errors import TransportError, TransportLost
@@ -30,30 +30,11 @@ class StreamTransport:
 
     async def open(self):
         """Connect. The name look-up blocks the device."""
-        import socket
+        from ._mpsockets import connect
 
         path, host, port = self._where
         try:
-            if self.private:
-                from ._mpsockets import connect
-
-                self._s = await connect(path, host, port, self._ssl)
-                return
-            address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
-            self._s = s = socket.socket(*address[:3])
-            s.setblocking(False)
-            try:
-                s.connect(address[-1])
-            except OSError as e:
-                if e.errno != EINPROGRESS:
-                    raise
-            await writable(s)
-            # Small messages go out at once: with Nagle's algorithm an acknowledged publish takes
-            # 40 ms. 6, 1: IPPROTO_TCP, TCP_NODELAY, which MicroPython does not name.
-            try:
-                s.setsockopt(6, 1, 1)
-            except OSError:
-                pass  # a port without the option
+            self._s = await connect(path, host, port, self.private, self._ssl)
         except (OSError, ValueError) as e:
             self._raise(TransportError, e)
 

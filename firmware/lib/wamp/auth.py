@@ -26,7 +26,7 @@ CrossbarScram in `authcrossbarscram`, TOTP in `authtotp`. The classes can be had
 
 import sys
 
-from .errors import AuthenticationError, ConfigurationError
+from .errors import AuthenticationError, ConfigurationError, say
 
 
 class Authenticator:
@@ -39,7 +39,7 @@ class Authenticator:
 
     def __init__(self, authid=None):
         if not (isinstance(authid, str) and authid or authid is None and not self.needs_authid):
-            raise ConfigurationError("authid must be a text that is not empty")
+            raise say(ConfigurationError, "authid")
         self.authid = authid
 
     def __repr__(self):
@@ -57,14 +57,12 @@ class Authenticator:
     def challenge(self, extra):
         """Generator; here it raises AuthenticationError, for lack of an answer."""
         yield
-        raise AuthenticationError("the router wants a login, and this client offered none")
+        raise say(AuthenticationError, "login")
 
     def confirm(self, details):
         """Raise AuthenticationError where `unproved`."""
         if self.unproved:
-            raise AuthenticationError(
-                "the router has not proved to %s that it is the right one" % self.method
-            )
+            raise say(AuthenticationError, "unproved", self.method)
 
     def welcome(self, details):
         """Raise AuthenticationError when WELCOME names another method than the one offered, or
@@ -72,9 +70,7 @@ class Authenticator:
         self.confirm(details)
         method = details.get("authmethod")
         if method is not None and method != self.method:
-            raise AuthenticationError(
-                "the router says it let us in by another method than %s" % self.method
-            )
+            raise say(AuthenticationError, "method", self.method)
 
 
 class Ticket(Authenticator):
@@ -90,7 +86,7 @@ class Ticket(Authenticator):
     def __init__(self, authid, ticket, allow_clear=False):
         super().__init__(authid)
         if not isinstance(ticket, str):
-            raise ConfigurationError("the ticket must be a text")
+            raise say(ConfigurationError, "ticket")
         self._ticket = ticket
         self.needs_private_link = not allow_clear
 

@@ -181,16 +181,11 @@ def _float(value):
     if _FLOATS_ARE_SINGLE:
         octets = pack(">Bf", _SINGLE, value)
     else:
-        octets = pack(">Bd", _DOUBLE, value)
-        if octets[8] or octets[7] or octets[6] or octets[5] & 0x1F:
+        from .cbordouble import narrow
+
+        octets = narrow(value)
+        if len(octets) > 5:
             return octets
-        exponent = (octets[1] & 0x7F) << 4 | octets[2] >> 4
-        if 1150 < exponent < 2047:  # finite, and too large for a single
-            return octets
-        single = pack(">Bf", _SINGLE, value)
-        if exponent < 897 and unpack_from(">f", single, 1)[0] != value:
-            return octets
-        octets = single
     if octets[4] or octets[3] & 0x1F:
         return octets
     # Exponent and fraction stand side by side in both, the exponents 112 apart.

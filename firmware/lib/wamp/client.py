@@ -19,7 +19,7 @@ from .errors import (
     TransportError,
     TransportLost,
 )
-from .messages import check_options, check_uri
+from .messages import check_uri
 from .requests import Request, result
 from .session import Protocol
 from .transport import make
@@ -198,19 +198,9 @@ class Client:
                 except MemoryError:
                     await sleep_ms(pause)
         finally:
-            self._end()
+            from ._line import end
 
-    def _end(self):
-        self._transport.release()
-        self._transport = None
-        self._alarm.stop()
-        from ._line import ended
-
-        lost = self.error or ended(self)
-        for waiter in list(self._due):
-            waiter.settle(None, lost)
-        self._due.clear()
-        self._turn("ended")
+            end(self)
 
     async def _session(self):
         """One connection and one session on it, until it ends; returns why."""
@@ -404,7 +394,9 @@ class Client:
     async def _ask(self, code, uri, args, kwargs, options, request, acknowledge=True):
         check_uri(uri, "procedure" if code == _CALL else "topic")
         if options:
-            check_options(code, options)
+            from .options import check
+
+            check(code, options)
             if len(args) == 1 and ("ppt_scheme" in options or "enc_algo" in options):
                 args = args[0]  # an opaque payload
         request = Request(self, uri, *request)

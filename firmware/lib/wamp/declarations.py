@@ -8,8 +8,8 @@ import asyncio
 
 from ._port import COROUTINE
 from .errors import Error, LocalProtocolError, TransportLost
-from .messages import check_options, check_uri
-from .requests import Result
+from .messages import check_uri
+from .results import Result
 
 try:
     from micropython import const
@@ -147,7 +147,10 @@ def declare(client, code, uri, handler, details, options):
     """A Declaration of the client; where no handler is given, a decorator that makes one."""
     pattern = options.get("match", "exact") != "exact"
     check_uri(uri, "topic" if code == _SUBSCRIBE else "procedure", pattern)
-    check_options(code, options)
+    if options:
+        from .options import check
+
+        check(code, options)
     if handler is None:
 
         def decorate(function):

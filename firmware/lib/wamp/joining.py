@@ -2,18 +2,22 @@
 
 import sys
 
-from .errors import RemoteProtocolError, say
+from .errors import LocalProtocolError, RemoteProtocolError, say
 
 try:
     from micropython import const
 except ImportError:  # CPython
     const = int
 
+_HELLO = const(1)
 _WELCOME = const(2)
 _CHALLENGE = const(4)
+_AUTHENTICATE = const(5)
 _CHALLENGED = const(1)
 _JOINED = const(2)
 _ENDED = const(3)
+_CLOSED = const(0)
+_JOINING = const(1)
 _ESTABLISHED = const(2)
 
 # What the roles of this client can do beyond the basic profile: announced in HELLO, and nothing
@@ -59,8 +63,31 @@ FEATURES = {
     ),
 }
 
+# The modules that only the beginning needs, and what the end before may have loaded
+_PASSING = ("_opening", "_urls", "_mpsockets", "joining", "handshake", "seldom", "words")
+
 # A challenge may be followed by a second one (two factors), not by many.
 _CHALLENGES_MAX = const(3)
+
+
+def join(self, realm, auth=(), agent=None):
+    """Send HELLO; a method of `session.Protocol`, as the next one. auth: authenticators in the
+    order of preference; none means anonymous.
+
+    Raises LocalProtocolError in a session that is not closed.
+    """
+    if self.state != _CLOSED:
+        raise say(LocalProtocolError, "open")
+    joining = Joining(auth)
+    self._send([_HELLO, realm, joining.hello(agent)])
+    self._joining = joining
+    self.state = _JOINING
+
+
+def authenticate(self, signature, extra):
+    """Answer CHALLENGED. signature: text; extra: dictionary."""
+    if self.state == _JOINING:
+        self._send([_AUTHENTICATE, signature, extra])
 
 
 def roles():
@@ -155,7 +182,7 @@ def let_go():
     """
     if sys.implementation.name == "micropython":
         package = sys.modules["wamp"]
-        for name in ("_opening", "joining", "handshake", "seldom", "words"):
+        for name in _PASSING:
             sys.modules.pop("wamp." + name, None)
             try:
                 delattr(package, name)

@@ -5,6 +5,10 @@ from .session import Protocol, _Authenticator
 
 FEATURES: dict[str, tuple[str, ...]]
 
+def join(
+    self: Protocol, realm: str, auth: Sequence[_Authenticator] = (), agent: str | None = None
+) -> None: ...
+def authenticate(self: Protocol, signature: str, extra: dict[str, Any]) -> None: ...
 def roles() -> dict[str, Any]: ...
 
 class Joining:

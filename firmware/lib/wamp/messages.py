@@ -107,17 +107,6 @@ def validate(message):
     raise malformed(message, i)
 
 
-def check_options(code, options):
-    """Check the options a user passed to a request (PUBLISH, SUBSCRIBE, CALL, REGISTER).
-
-    Raises LocalProtocolError that names the option and lists the known ones, or the type needed.
-    """
-    if options:
-        from .options import check
-
-        check(code, options)
-
-
 def check_uri(uri, what, pattern=False):
     """Check a URI of ours before it is sent (WAMP basic profile, "URIs", loose form).
 

@@ -34,7 +34,10 @@ def names_of(code):
 
 
 def check(code, options):
-    """Check the options a user passed; as `messages.check_options`."""
+    """Check the options a user passed to a request (PUBLISH, SUBSCRIBE, CALL, REGISTER).
+
+    Raises LocalProtocolError that names the option and lists the known ones, or the type needed.
+    """
     known = names_of(code)
     for option in options:
         value = options[option]

@@ -8,7 +8,8 @@ where it is used; nothing is written to flash.
 import asyncio
 
 from .errors import Error, RequestTimeout, TransportLost
-from .messages import check_options, check_uri
+from .messages import check_uri
+from .options import check
 
 try:
     from micropython import const
@@ -51,7 +52,7 @@ class Outbox:
     async def _keep(self, topic, args, kwargs, options, acknowledge, timeout_ms):
         client = self._client
         check_uri(topic, "topic")
-        check_options(_PUBLISH, options)
+        check(_PUBLISH, options)
         entry = _Entry(topic, args, kwargs, options, acknowledge)
         begun = 1 if self._task is not None else 0
         if self.latest:

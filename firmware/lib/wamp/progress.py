@@ -9,8 +9,10 @@ import asyncio
 from ._failed import handler
 from ._line import room
 from .errors import ApplicationError
-from .messages import check_options, check_uri
-from .requests import Request, Result
+from .messages import check_uri
+from .options import check
+from .requests import Request
+from .results import Result
 
 try:
     from micropython import const
@@ -184,7 +186,7 @@ class ProgressiveCall:
         **options,
     ):
         check_uri(procedure, "procedure")
-        check_options(_CALL, options)
+        check(_CALL, options)
         self._client = client
         self._procedure = procedure
         self._settings = timeout_ms, cancel_mode, on_progress

@@ -1,43 +1,20 @@
-"""Results and pending requests: what a client keeps for its program."""
+"""Pending requests, and what becomes of their answers. Part of the I/O edge."""
 
 from asyncio import Event
 
 
-class Result:
-    """Several results, or results with keywords, of a call; what a handler returns for that.
-
-    args: tuple or list. kwargs: dict. options: what else a handler has to say of its answer, such
-    as {"ppt_scheme": "x_own"} with octets as the one argument. details: the router's, of a result
-    that is an opaque payload.
-    """
-
-    options = details = None
-
-    def __init__(self, *args, **kwargs):
-        self.args = args
-        self.kwargs = kwargs
-
-    def __repr__(self):
-        return "Result(*%r, **%r)" % (self.args, self.kwargs)
-
-    def __eq__(self, other):
-        return (
-            isinstance(other, Result)
-            and tuple(self.args) == tuple(other.args)
-            and self.kwargs == other.kwargs
-        )
-
-
 def result(args, kwargs, details=None):
     """A plain value where there is only one, None where there is none, else a Result."""
+    if type(args) is not bytes and not kwargs and len(args) < 2:
+        return args[0] if args else None
+    from .results import Result
+
     if type(args) is bytes:
         found = Result(args)  # an opaque payload
         found.details = details
-    elif kwargs or len(args) > 1:
+    else:
         found = Result(*args)
         found.kwargs = kwargs
-    else:
-        found = args[0] if args else None
     return found
 
 

@@ -4,14 +4,6 @@ from typing import Any
 from .client import Client
 from .errors import Error
 
-class Result:
-    args: Sequence[Any]
-    kwargs: dict[str, Any]
-    options: dict[str, Any] | None
-    details: dict[str, Any] | None
-    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-    def __eq__(self, other: object) -> bool: ...
-
 def result(
     args: Sequence[Any] | bytes,
     kwargs: dict[str, Any] | None,

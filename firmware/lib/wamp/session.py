@@ -20,8 +20,6 @@ try:
 except ImportError:  # CPython
     const = int
 
-_HELLO = const(1)
-_AUTHENTICATE = const(5)
 _ERROR = const(8)
 _PUBLISH = const(16)
 _PUBLISHED = const(17)
@@ -82,26 +80,7 @@ class Protocol:
         self._pending = {}
         self.end()
 
-    # -- joining and leaving
-
-    def join(self, realm, auth=(), agent=None):
-        """Send HELLO. auth: authenticators in the order of preference; none means anonymous.
-
-        Raises LocalProtocolError in a session that is not closed.
-        """
-        if self.state != _CLOSED:
-            raise say(LocalProtocolError, "open")
-        from .joining import Joining
-
-        joining = Joining(auth)
-        self._send([_HELLO, realm, joining.hello(agent)])
-        self._joining = joining
-        self.state = _JOINING
-
-    def authenticate(self, signature, extra):
-        """Answer CHALLENGED. signature: text; extra: dictionary."""
-        if self.state == _JOINING:
-            self._send([_AUTHENTICATE, signature, extra])
+    # -- the end, and what is elsewhere
 
     def end(self):
         """The session or its transport is gone: returns the handles of all open requests."""
@@ -119,10 +98,12 @@ class Protocol:
         return handles
 
     def __getattr__(self, name):
-        """What is not needed all the time stands in a module of its own."""
-        from . import seldom
-
-        function = getattr(seldom, name)
+        """What is not needed all the time stands in modules of its own."""
+        if name == "join" or name == "authenticate":
+            from . import joining as module
+        else:
+            from . import seldom as module
+        function = getattr(module, name)
         return lambda *args, **kwargs: function(self, *args, **kwargs)
 
     # -- requests

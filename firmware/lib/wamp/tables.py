@@ -7,7 +7,7 @@ tests/arch compares each with these names. `wamp.messages` and `wamp.session` ha
 from .joining import FEATURES as FEATURES
 from .joining import roles as roles
 from .messages import KINDS
-from .options import NAMES, names_of
+from .options import NAMES, check, names_of
 from .words import ELEMENTS
 
 # code: (name, elements that must be there, (label, kind) of every element after the code).
@@ -23,6 +23,8 @@ OPTIONS = {}
 _types = {"b": bool, "n": int, "i": list, "s": list, "t": str, "w": str}
 for _code in NAMES:
     OPTIONS[_code] = {text[:-2]: _types[text[-1]] for text in names_of(_code).split()}
+
+check_options = check
 
 # What `Protocol.receive` reports, as the first element of a tuple
 CHALLENGED = 1  # (CHALLENGED, authenticator, extra): answer with authenticate()

@@ -1,4 +1,4 @@
-from typing import Final
+from typing import Any, Final
 
 from .joining import FEATURES as FEATURES
 from .joining import roles as roles
@@ -48,3 +48,4 @@ CLOSED: Final = 0
 JOINING: Final = 1
 ESTABLISHED: Final = 2
 SHUTTING_DOWN: Final = 3
+def check_options(code: int, options: dict[str, Any]) -> None: ...

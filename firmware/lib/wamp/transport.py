@@ -43,27 +43,9 @@ def make(url, **options):
     rs://host:port, rs://unix:/path, rss://host:port (options: ssl, an SSLContext), serial:PATH,
     serial:fd/N, serial:N (a UART of the board) with ?baud= and so on. Raises ConfigurationError.
     """
-    if type(url) is str:
-        if url.startswith("serial:"):
-            from .serial import SerialTransport
+    from ._urls import transport
 
-            return SerialTransport(url, **options)
-        if MICROPYTHON:
-            from ._mpstream import StreamTransport
-        else:
-            from ._streams import StreamTransport
-        scheme, _, rest = url.partition("://")
-        if scheme == "rs" and rest.startswith("unix:/"):
-            return StreamTransport(url, path=rest[5:], **options)
-        host, _, port = rest.split("/")[0].rpartition(":")
-        if scheme in ("rs", "rss") and host and host != "unix" and port:
-            if "0" <= min(port) and max(port) <= "9" and 0 < int(port) < 65536:
-                if host.startswith("["):
-                    host = host[1:-1]
-                return StreamTransport(url, host, int(port), secure=scheme == "rss", **options)
-    from ._explain import bad_url
-
-    raise bad_url(url)
+    return transport(url, options)
 
 
 if not MICROPYTHON:

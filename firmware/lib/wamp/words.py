@@ -85,6 +85,11 @@ _SENTENCES = {
     "component": "%a %r is not a URI: it has an empty component",
     "prefix": "RawSocket frame with reserved bits or unknown type: first octet 0x%02x",
     "limit": "RawSocket frame of %d octets, over our limit of %d",
+    "authid": "authid must be a text that is not empty",
+    "ticket": "the ticket must be a text",
+    "login": "the router wants a login, and this client offered none",
+    "unproved": "the router has not proved to %a that it is the right one",
+    "method": "the router says it let us in by another method than %a",
     "long": "message of %d octets, the router accepts %d",
 }
 
