@@ -111,6 +111,8 @@ def test_seldom_is_declared_as_in_the_session() -> None:
     declared = signatures(WAMP / "session.pyi")
     internal = {"heard", "revoked", "invoked", "failed"}
     assert internal < set(seldom)
+    joining = signatures(WAMP / "joining.pyi")
+    seldom |= {name: joining[name] for name in ("join", "authenticate")}
     for name in set(seldom) - internal:
         assert declared[name] == seldom[name], name
     methods = {name for name in dir(session.Protocol) if not name.startswith("_")}

@@ -48,4 +48,5 @@ CLOSED: Final = 0
 JOINING: Final = 1
 ESTABLISHED: Final = 2
 SHUTTING_DOWN: Final = 3
+
 def check_options(code: int, options: dict[str, Any]) -> None: ...
