@@ -205,7 +205,7 @@ async def test_cancelled_task():
             await settled()
             task.cancel()
             await fails(asyncio.CancelledError, task)
-            assert client._due <= {client}
+            assert set(client._due) <= {client}
         router.send([50, 1, {}, ["late"]], [17, 2, 5])
         del router.on[48]
         assert await client.call("com.x", "new") == "new"

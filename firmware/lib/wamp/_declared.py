@@ -78,7 +78,7 @@ async def remove(declaration):
         return
     client._declarations.remove(declaration)
     if declaration.request is None:
-        client._due.discard(declaration)
+        client._due.pop(declaration, None)
     if declaration in client._waiting:
         client._waiting.remove(declaration)
     client._perhaps_up()

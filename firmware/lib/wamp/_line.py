@@ -173,9 +173,10 @@ async def leave(client):
 
 
 def end(client):
-    """The client has ended: whoever waits is told."""
-    client._transport.release()
-    client._transport = None
+    """The client has ended: whoever waits is told. To be repeated when the memory runs out."""
+    if client._transport is not None:
+        client._transport.release()
+        client._transport = None
     client._alarm.stop()
     lost = client.error or ended(client)
     for waiter in list(client._due):

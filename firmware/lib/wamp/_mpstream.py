@@ -63,12 +63,16 @@ class StreamTransport:
             self._raise(TransportLost, self._error or OSError(9))
         if n == len(octets):
             return 0
-        self._out += memoryview(octets)[n:]
+        try:
+            self._out += memoryview(octets)[n:]
+            if self._flusher is None:
+                self._flusher = core.create_task(self._flush())
+        except MemoryError:
+            self.close()  # half a message is out
+            raise
         if len(self._out) > BACKLOG_MAX:
             self.close()
             raise TransportLost("%s: the router does not read" % self.url)
-        if self._flusher is None:
-            self._flusher = core.create_task(self._flush())
         return len(self._out)
 
     def _try(self, octets):
@@ -81,11 +85,14 @@ class StreamTransport:
             return len(octets)  # what cannot be written need not be kept
 
     async def _flush(self):
-        while self._out and self._s is not None:
-            await writable(self._s)
-            if self._s is not None:
-                n = self._try(memoryview(self._out)[:1024])
-                self._out = self._out[n:]
+        try:
+            while self._out and self._s is not None:
+                await writable(self._s)
+                if self._s is not None:
+                    n = self._try(memoryview(self._out)[:1024])
+                    self._out = self._out[n:]
+        except MemoryError:
+            self.close()  # nobody knows what is out
         self._flusher = None
 
     def backlog(self):
@@ -107,17 +114,20 @@ class StreamTransport:
 
     def close(self):
         """Close at once; what was kept is gone, and who waits for the socket is woken."""
-        s, self._s = self._s, None
-        self._out = bytearray()
+        s = self._s
         if s is not None:
             waiting = core._io_queue.map.get(id(s))
             if waiting is not None:
                 reader, writer = waiting[0], waiting[1]
                 core._io_queue._dequeue(s)
-                for task in (reader, writer):
-                    if task is not None:
-                        core._task_queue.push(task)
+                if reader is not None:
+                    core._task_queue.push(reader)
+                if writer is not None:
+                    core._task_queue.push(writer)
+            # Not sooner: an `id` may take memory, and then this is to be repeated.
+            self._s = None
             s.close()
+        self._out = bytearray()
 
     def release(self):
         """Nothing is held between connections."""

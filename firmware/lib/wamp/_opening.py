@@ -50,7 +50,9 @@ def prepare(client, auth, log, codec):
     client._declarations = []
     # Handlers under way: [session, request, task, declaration, coroutine not begun, parts]
     client._tasks = {}
-    client._due = set()  # what has a deadline: .at, and .expire() for when it is there
+    # What has a deadline: .at, and .expire() for when it is there. No set: MicroPython's breaks
+    # when the memory runs out while it grows, and the interpreter with it.
+    client._due = {}
     client._waiting = []  # what waits for a session, or for room among the open requests
     client._joined = []  # what is told of each join, by its `up`
     client._changed = asyncio.Event()  # for a moment, when `state` changes

@@ -46,13 +46,13 @@ if MICROPYTHON:
             at = core.ticks_add(core.ticks(), ms)
             if self._at is not None and core.ticks_diff(self._at, at) <= 0:
                 return
-            self._at = at
             task = self._task
             if task is None:
                 self._task = core.create_task(self._run())
             elif task is not core.cur_task:
                 core._task_queue.remove(task)
                 core._task_queue.push(task, at)
+            self._at = at  # last: there may be no memory for the task
 
         def stop(self):
             """No call any more; also from within the function."""
@@ -65,7 +65,10 @@ if MICROPYTHON:
             while self._at is not None:
                 await sleep_ms(max(core.ticks_diff(self._at, core.ticks()), 0))
                 self._at = None
-                self._function()
+                try:
+                    self._function()
+                except MemoryError:
+                    self.within(100)  # there may be some by then
             self._task = None
 
 else:

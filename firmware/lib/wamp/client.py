@@ -57,6 +57,7 @@ _REFUSED = 4000  # after a refused login the next attempt is not sooner: it will
 _BACKOFF_FIRST = 250
 _BACKOFF_MAX = 30000
 _BURST = const(1024)  # octets not yet sent above which others must have their turn
+_STARVED_MS = const(100)  # until memory is looked for again
 _LASTED = const(8000)  # what is over sooner, session or attempt, lets the next wait longer
 
 
@@ -165,47 +166,58 @@ class Client:
 
     async def _run(self):
         backoff = _BACKOFF_FIRST
+        again = False
         try:
             while True:
-                began = ticks()
-                joins = self.joins
-                error = await self._session()
-                if self._leaving:
-                    return
-                refused = self.joins == joins
-                if refused:
-                    self.failures += 1
-                if (ticks() - began) & 0x3FFFFFFF > _LASTED:
-                    # A session that lasted, or an attempt that took its time (nobody on the other
-                    # end of the line): the next one need not wait.
-                    backoff = _BACKOFF_FIRST
-                if refused:
-                    from ._line import denied
-
-                    if denied(error):
-                        backoff = max(backoff, _REFUSED)
-                # Jitter: a rack of boards must not come back all at once.
-                pause = backoff // 2 + random32() % backoff
-                backoff = min(backoff * 2, _BACKOFF_MAX)
                 try:
+                    if again:
+                        self._transport = make(self.url, **self._options)
+                        self._turn("connecting")
+                    again = True
+                    began = ticks()
+                    joins = self.joins
+                    error = await self._session()
+                    if self._leaving:
+                        return
+                    refused = self.joins == joins
+                    if refused:
+                        self.failures += 1
+                    if (ticks() - began) & 0x3FFFFFFF > _LASTED:
+                        # A session that lasted, or an attempt that took its time (nobody on the
+                        # other end of the line): the next one need not wait.
+                        backoff = _BACKOFF_FIRST
+                    if refused:
+                        from ._line import denied
+
+                        if denied(error):
+                            backoff = max(backoff, _REFUSED)
+                    # Jitter: a rack of boards must not come back all at once.
+                    pause = backoff // 2 + random32() % backoff
+                    backoff = min(backoff * 2, _BACKOFF_MAX)
                     self._log("%s: %s" % ("no session" if refused else "session ended", error))
                     if not self.reconnect or isinstance(error, ConfigurationError):
                         return
                     self._turn("waiting")
                     await sleep_ms(pause)
-                    self._transport = make(self.url, **self._options)
-                    self._turn("connecting")
-                except MemoryError:
-                    await sleep_ms(pause)
+                except MemoryError as e:
+                    # Not even enough to begin, or to say so.
+                    self.error = e
+                    if self._leaving or not self.reconnect:
+                        return
+                    await sleep_ms(_BACKOFF_FIRST)
         finally:
-            from ._line import end
+            while True:
+                try:
+                    from ._line import end
 
-            end(self)
+                    end(self)
+                    break
+                except MemoryError:
+                    await sleep_ms(_STARVED_MS)
 
     async def _session(self):
         """One connection and one session on it, until it ends; returns why."""
         transport = self._transport
-        protocol = self._protocol
         error = self._silent = self._raw = None
         try:
             from ._opening import connect
@@ -219,25 +231,40 @@ class Client:
         finally:
             self.error = error
             self.session = None
-            self._due.discard(self)
-            lost = TransportLost("the session ended: %s" % (error or "we left"))
-            for handle in protocol.end():
-                handle.settle(None, lost)
-            for run in self._tasks.values():
-                if run[5] is not None:
-                    run[5].lose(lost)
-            for declaration in self._declarations:
-                self._due.discard(declaration)
-                if declaration in self._waiting:
-                    self._waiting.remove(declaration)
-                declaration.id = None
-                declaration.settled = declaration.error is not None
+            self._due.pop(self, None)
+            while True:
+                try:
+                    self._lose(error)
+                    break
+                except MemoryError:
+                    transport.close()
+                    await sleep_ms(_STARVED_MS)
             try:
                 if not isinstance(error, TransportError):
                     await transport.finish()
             finally:
                 transport.close()
         return error
+
+    def _lose(self, error):
+        """Settle what the session leaves behind. To be repeated when the memory runs out."""
+        lost = TransportLost("the session ended: %s" % (error or "we left"))
+        for handle in self._protocol.end():
+            handle.settle(None, lost)
+        for run in self._tasks.values():
+            if run[5] is not None:
+                run[5].lose(lost)
+        for declaration in self._declarations:
+            self._due.pop(declaration, None)
+            if declaration in self._waiting:
+                self._waiting.remove(declaration)
+            declaration.id = None
+            declaration.settled = declaration.error is not None
+
+    def starved(self, error):
+        """No memory for an answer that somebody waits for: the session ends, which tells them."""
+        self._silent = error
+        self._transport.close()
 
     async def _receive(self, state):
         """Take what comes until the handshake is done, the session there, or it all ends; raises
@@ -420,7 +447,7 @@ class Client:
     def _within(self, request, ms):
         """Call request.expire() in so many milliseconds; the soonest sets the alarm."""
         request.at = (ticks() + ms) & 0x3FFFFFFF
-        self._due.add(request)
+        self._due[request] = None
         self._alarm.within(ms)
 
     def _expire(self):
@@ -429,8 +456,11 @@ class Client:
         for request in list(self._due):
             left = ((request.at - now + 0x20000000) & 0x3FFFFFFF) - 0x20000000
             if left <= 0:
-                self._due.discard(request)
-                request.expire()
+                self._due.pop(request, None)
+                try:
+                    request.expire()
+                except MemoryError:
+                    self._within(request, _STARVED_MS)
             else:
                 self._alarm.within(left)
 

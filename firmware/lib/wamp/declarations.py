@@ -77,7 +77,7 @@ class Declaration:
         """The router's answer, or why there is none."""
         client = self._client
         self.request = None
-        client._due.discard(self)
+        client._due.pop(self, None)
         if isinstance(error, TransportLost):
             return
         self.id = id
@@ -169,21 +169,25 @@ async def _finish(client, run):
     run[4] = None  # it has begun
     error = None
     try:
-        value = await value
-    except Exception as e:
-        error = e
-    finally:
-        run = client._tasks.pop(id(run), None)
-    # Nothing more to say when it was interrupted. And an answer of an earlier session must not
-    # settle an invocation of this one.
-    if run is None or (request is not None and session != client.session):
-        return
-    if error is not None:
-        from ._failed import handler
+        try:
+            value = await value
+        except Exception as e:
+            error = e
+        finally:
+            run = client._tasks.pop(id(run), None)
+        # Nothing more to say when it was interrupted. And an answer of an earlier session must not
+        # settle an invocation of this one.
+        if run is None or (request is not None and session != client.session):
+            return
+        if error is not None:
+            from ._failed import handler
 
-        handler(client, declaration, request, error)
-    elif request is not None:
-        _answer(client, declaration, request, value)
+            handler(client, declaration, request, error)
+        elif request is not None:
+            _answer(client, declaration, request, value)
+    except MemoryError as e:
+        if request is not None and session == client.session:
+            client.starved(e)
 
 
 def _answer(client, declaration, request, value):

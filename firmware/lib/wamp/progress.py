@@ -115,7 +115,10 @@ class _TimeLimit:
 
     def expire(self):
         if self._session == self._client.session:
-            interrupt(self._client, self._request, "wamp.error.timeout")
+            try:
+                interrupt(self._client, self._request, "wamp.error.timeout")
+            except MemoryError as e:
+                self._client.starved(e)
 
     def settle(self, value, error=None):
         """The client ends, and its time limits with it."""

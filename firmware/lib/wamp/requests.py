@@ -48,10 +48,14 @@ class Request:
 
     def expire(self):
         """The deadline: whoever waits gives the request up."""
-        from ._failed import late
-
         id = self.id
-        self.settle(None, late(self))
+        try:
+            from ._failed import late
+
+            error = late(self)
+        except MemoryError as e:
+            error = e  # who waits may have what is missing here
+        self.settle(None, error)
         self.id = id
 
     async def outcome(self):
@@ -66,11 +70,14 @@ class Request:
     def done(self):
         """Nobody waits any more: if the router still owes an answer, do without it."""
         client = self.client
-        client._due.discard(self)
+        client._due.pop(self, None)
         if self.id is not None:
             if self.mode is not None:
-                from ._failed import cancel
+                try:
+                    from ._failed import cancel
 
-                cancel(client, self.id, self.mode)
+                    cancel(client, self.id, self.mode)
+                except MemoryError:
+                    pass  # its answer will be dropped
             client._protocol.forget(self.id)
         client._next()

@@ -90,11 +90,13 @@ class Protocol:
         self._joining = None
         self._last = 0  # the request id used last
         self._highest = 0  # 2^53 once the request ids have begun anew
-        self._pending = {}  # request id: (code, handle, entry, id or flags)
         self._subscriptions = {}  # subscription id: [entry]
         self._registrations = {}  # registration id: entry
         self._invocations = {}  # request id: (entry, flags)
         self._early = []  # request ids, see _EARLY
+        # Request id: (code, handle, entry, id or flags). Last: if the memory runs out before, the
+        # handles come back from the next `end`.
+        self._pending = {}
         return handles
 
     def __getattr__(self, name):
