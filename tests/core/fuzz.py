@@ -1,15 +1,13 @@
 """What is fuzzed: each target takes any octets and raises only where the library has a bug.
 
 The targets run on CPython, where a fuzzer looks for octets that reach new code (tests/fuzz), and
-on MicroPython, where `test_fuzz_corpus` repeats those it found. Pure, in virtual time.
+on MicroPython, where `test_fuzz_corpus` repeats those it found. Pure, in virtual time. What only
+one target needs is imported there: a board has not the memory for all.
 """
 
 from binascii import crc32
 from struct import pack
 
-from cbor_vectors import same
-from test_link import Pair
-from test_session_model import Run
 from wire import ROLES, Wire
 
 from wamp import linkframe, session
@@ -54,6 +52,8 @@ class Octets:
 
 def cbor(data):
     """Decoding ends with a value or a RemoteProtocolError; the value survives both ways."""
+    from cbor_vectors import same
+
     try:
         value = decode(data)
     except RemoteProtocolError:
@@ -134,6 +134,8 @@ def message(data):
 
 def sessions(data):
     """The model of test_session_model, its program and its router driven by the octets."""
+    from test_session_model import Run
+
     run = Run(0)
     run.random = Octets(data)
     try:
@@ -150,6 +152,8 @@ def link(data):
     held is bounded. Frames that are forged with the right seed may end a connection or bring
     false octets, but nothing else.
     """
+    from test_link import Pair
+
     choose = Octets(data)
     pair = Pair()
     pair.connect()

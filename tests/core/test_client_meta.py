@@ -57,6 +57,22 @@ async def test_procedures():
         assert router.take(48)[0][3:] == ["wamp.subscription.get_events", [declared.id]]
 
 
+async def test_events_are_a_list_however_they_come():
+    router = Router()
+    one, two = {"publication": 1}, {"publication": 2}
+    rows = (
+        ([], []),
+        ([one], [one]),
+        ([one, two], [one, two]),
+        ([[one, two]], [one, two]),
+        ([[]], []),
+    )
+    async with Scripted(router) as client:
+        for args, wanted in rows:
+            router.on[48] = lambda m: router.send([50, m[1], {}, args])
+            assert await meta.events(client, 7) == wanted, args
+
+
 def wills(router):
     return [m[4:] for m in router.take(48) if m[3] == "wamp.session.add_testament"]
 

@@ -1,7 +1,8 @@
 """What the client has of WAMP's advanced profile, tried on a real router, on every interpreter.
 
-MICROWAMP_URL: the router. TEST_PREFIX: of the URIs. Prints `ok NAME` for each check and `all
-done`, or `failed NAME: ...` and ends with status 1.
+MICROWAMP_URL: the router. TEST_PREFIX: of the URIs. Prints `ok NAME` for each check, or `skipped
+NAME: FEATURE` where the router has not what it needs; then `all done`, or `failed NAME:
+...` and status 1.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import wamp
 from wamp import meta
 from wamp.errors import ApplicationError, RequestTimeout
 from wamp.outbox import Outbox
+from wamp.progress import ProgressiveCall
 
 URL = os.getenv("MICROWAMP_URL") or ""
 PREFIX = (os.getenv("TEST_PREFIX") or "com.test.features") + "."
@@ -23,6 +25,11 @@ async def until(condition, what):
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it does not happen: " + what)
+
+
+def announced(client, role, feature):
+    features = client.details["roles"][role].get("features", {})
+    return features.get(feature) is True
 
 
 async def progress(a, b):
@@ -164,7 +171,7 @@ async def who_and_whom(a, b):
     assert await b.call(PREFIX + "who") == b.session
     await b.publish(topic, 1, exclude=[a.session], acknowledge=True)
     await b.publish(topic, 2, eligible=[b.session], acknowledge=True)
-    await b.publish(topic, 3, eligible=[a.session], acknowledge=True)
+    await b.publish(topic, 3, eligible=[a.session], acknowledge=True, disclose_me=True)
     await a.publish(topic, 4, acknowledge=True)
     await a.publish(topic, 5, exclude_me=False, acknowledge=True)
     await until(lambda: len(heard) == 2, "two events")
@@ -240,7 +247,141 @@ async def opaque_payloads(a, b):
     found = await b.call(PREFIX + "opaque", b"\x01", ppt_scheme="x_own")
     assert found.args == (b"\x01!",), found
     assert (found.details.get("enc_algo") or found.details.get("ppt_scheme")) == "x_own"
+    # Said in crossbar's words: a router gets what it announces.
+    found = await b.call(PREFIX + "opaque", b"\x02", enc_algo="x_own", enc_serializer="cbor")
+    assert found.args == (b"\x02!",), found
     await d.remove()
+    await p.remove()
+
+
+async def calls_in_parts(a, b):
+    async def collect(first, details):
+        found = [first]
+        while True:
+            part = await details["receive"]()
+            if part is None:
+                return wamp.Result(*found)
+            found += part.args
+            # Both ways: a result for each part.
+            details["progress"](len(found))
+
+    async def impatient(first, details):
+        await details["receive"]()
+        return "enough"
+
+    heard: list[int] = []
+    p = await a.register(PREFIX + "collect", collect, details=True).confirmed()
+    call = ProgressiveCall(b, PREFIX + "collect", on_progress=heard.append)
+    for n in range(3):
+        assert await call.send(n)
+    assert await call.finish(3) == wamp.Result(0, 1, 2, 3)
+    assert heard == [2, 3, 4], heard
+    # The callee has had enough before the caller has.
+    q = await a.register(PREFIX + "impatient", impatient, details=True).confirmed()
+    call = ProgressiveCall(b, PREFIX + "impatient")
+    sent = 0
+    while await call.send(sent) and sent < 100:
+        sent += 1
+        await asyncio.sleep(0.01)
+    assert 1 < sent < 100 and await call.finish() == "enough"
+    # The caller gives it up, and the callee is interrupted.
+    call = ProgressiveCall(b, PREFIX + "collect")
+    assert await call.send(1)
+    await until(lambda: a._tasks, "the first part arrives")
+    call.cancel()
+    await until(lambda: not a._tasks, "the callee is interrupted")
+    await p.remove()
+    await q.remove()
+
+
+async def history(a, b):
+    topic = PREFIX + "history"
+    s = await a.subscribe(topic, lambda *args, **kwargs: None).confirmed()
+    for n in range(5):
+        await b.publish(topic, n, kwargs={"k": n}, acknowledge=True)
+    found = await meta.events(a, s)
+    assert [(e["args"], e["kwargs"]) for e in found] == [([n], {"k": n}) for n in range(5)], found
+    newest = await meta.events(a, s, limit=2, reverse=True)
+    assert [e["args"] for e in newest] == [[4], [3]], newest
+    await s.remove()
+
+
+async def time_limits(a, b):
+    ended: list[str] = []
+
+    async def forever():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    # The dealer's clock, then that of the callee, to which the dealer forwards the limit.
+    for options in ({}, {"forward_timeout": True}):
+        p = await a.register(PREFIX + "limited", forever, **options).confirmed()
+        try:
+            await b.call(PREFIX + "limited", timeout=100)
+            raise AssertionError("it answered")
+        except ApplicationError as e:
+            assert e.error in ("wamp.error.timeout", "wamp.error.canceled"), e.error
+        await until(lambda: ended and not a._tasks, "the handler is cancelled")
+        del ended[:]
+        await p.remove()
+
+
+async def concurrency(a, b):
+    gate = asyncio.Event()
+    running = [0, 0]
+
+    async def slow():
+        running[0] += 1
+        running[1] = max(running)
+        await gate.wait()
+        running[0] -= 1
+
+    p = await a.register(PREFIX + "few", slow, invoke="roundrobin", concurrency=2).confirmed()
+    calls = [asyncio.create_task(b.call(PREFIX + "few")) for _ in range(2)]
+    await until(lambda: running[0] == 2, "two calls run")
+    try:
+        await b.call(PREFIX + "few")
+        raise AssertionError("a third one ran")
+    except ApplicationError as e:
+        refused = "max_concurrency_reached", "no_available_callee", "unavailable"
+        assert e.error.split(".")[-1] in refused, e.error
+    gate.set()
+    await asyncio.gather(*calls)
+    assert running == [0, 2], running
+    await p.remove()
+
+
+async def revocation(a, b):
+    name = PREFIX + "revoked"
+    told = []
+
+    def event(what, detail):
+        told.append((what, detail))
+
+    a.on_event = event
+    p = await a.register(name, lambda: 5).confirmed()
+    first = p.id
+    try:
+        who = p.id, a.session
+        await b.call("wamp.registration.remove_callee", *who, kwargs={"reason": "com.why"})
+    except ApplicationError as e:
+        if "forward_for" not in str(e.args):
+            raise
+        # crossbar 26.10 fails in its own procedure; `taking_over` has a revocation of its.
+        print("skipped revocation: remove_callee")
+        a.on_event = None
+        try:
+            await p.remove()
+        except ApplicationError:
+            pass  # it was half-way through
+        return
+    await until(lambda: told == [("revoked", p)], "the callee is told")
+    await until(lambda: p.id not in (None, first), "it is declared anew")
+    assert await b.call(name) == 5
+    a.on_event = None
     await p.remove()
 
 
@@ -278,26 +419,35 @@ async def keeping(a, b):
     await d.remove()
 
 
+# A check, and what the router must announce for it: (role, feature)
 CHECKS = (
-    progress,
-    cancelling,
-    patterns,
-    sharing,
-    taking_over,
-    retained_events,
-    who_and_whom,
-    testaments,
-    meta_procedures,
-    opaque_payloads,
-    results_that_do_not_fit,
-    signs_of_life,
-    keeping,
+    (progress, None),
+    (calls_in_parts, ("dealer", "progressive_call_invocations")),
+    (cancelling, None),
+    (time_limits, ("dealer", "call_timeout")),
+    (patterns, None),
+    (sharing, None),
+    (concurrency, None),
+    (taking_over, None),
+    (revocation, ("dealer", "registration_revocation")),
+    (retained_events, None),
+    (history, ("broker", "event_history")),
+    (who_and_whom, None),
+    (testaments, None),
+    (meta_procedures, None),
+    (opaque_payloads, None),
+    (results_that_do_not_fit, None),
+    (signs_of_life, None),
+    (keeping, None),
 )
 
 
 async def main():
     async with wamp.Client(URL, log=print) as a, wamp.Client(URL) as b:
-        for check in CHECKS:
+        for check, feature in CHECKS:
+            if feature is not None and not announced(a, *feature):
+                print(f"skipped {check.__name__}: {feature[1]}")
+                continue
             try:
                 await asyncio.wait_for(check(a, b), 15)
             except Exception as e:

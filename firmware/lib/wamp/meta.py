@@ -8,6 +8,7 @@ does not allow it (crossbar's default allows none of them).
 import asyncio
 
 from .errors import Error
+from .requests import Result
 
 
 class Testament:
@@ -123,15 +124,19 @@ def count_members(client, what, id):
     return client.call("wamp.%s.count_%s" % (what, _members(what)), id)
 
 
-def events(client, subscription, **limits):
-    """Events of a subscription that the router kept, newest last or as it does.
+async def events(client, subscription, **limits):
+    """A list of the events of a subscription that the router kept, newest last unless `reverse`.
 
     subscription: a Declaration, or an id. limits: as the specification has them: limit, reverse,
     from_time, after_time, before_time, until_time, from_publication ... Each event is a dictionary
     (timestamp, subscription, publication, details, args, kwargs).
     """
     id = getattr(subscription, "id", subscription)
-    return client.call("wamp.subscription.get_events", id, kwargs=limits)
+    found = await client.call("wamp.subscription.get_events", id, kwargs=limits)
+    # Each is a result of its own in the specification; crossbar has one, a list.
+    if isinstance(found, Result):
+        return list(found.args)
+    return [] if found is None else found if type(found) is list else [found]
 
 
 def _members(what):
