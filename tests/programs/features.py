@@ -181,6 +181,20 @@ async def who_and_whom(a, b):
     await p.remove()
 
 
+async def trust(a, b):
+    heard = []
+    s = await a.subscribe(PREFIX + "trust", heard.append, details=True).confirmed()
+    p = await a.register(
+        PREFIX + "trust", lambda details: details["trustlevel"], details=True
+    ).confirmed()
+    assert await b.call(PREFIX + "trust") == 3
+    await b.publish(PREFIX + "trust", acknowledge=True)
+    await until(lambda: heard, "an event")
+    assert heard[0]["trustlevel"] == 3, heard
+    await s.remove()
+    await p.remove()
+
+
 async def testaments(a, b):
     heard = []
 
@@ -433,6 +447,7 @@ CHECKS = (
     (retained_events, None),
     (history, ("broker", "event_history")),
     (who_and_whom, None),
+    (trust, ("dealer", "call_trustlevels")),
     (testaments, None),
     (meta_procedures, None),
     (opaque_payloads, None),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from peer import Log, serve
 
-from microwamp.router import Kept, Permission, RealmConfig, Role
+from microwamp.router import Kept, Permission, RealmConfig, Role, Trust
 from microwamp_rig import micropython
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "features.py"
@@ -27,6 +27,7 @@ async def test_features(board: str) -> None:
         anonymous="anonymous",
         roles=(Role("anonymous", (Permission(), WAMP)),),
         history=(Kept("com.test.history"),),
+        trust=(Trust(3, "com.test."),),
     )
     log = Log()
     async with serve(realm, log=log) as router:
