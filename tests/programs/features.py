@@ -182,7 +182,7 @@ async def who_and_whom(a, b):
 
 
 async def trust(a, b):
-    heard = []
+    heard: list[dict[str, object]] = []
     s = await a.subscribe(PREFIX + "trust", heard.append, details=True).confirmed()
     p = await a.register(
         PREFIX + "trust", lambda details: details["trustlevel"], details=True
