@@ -9,15 +9,19 @@ the octets, and the traceback.
 from __future__ import annotations
 
 import argparse
+import importlib
 import shlex
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CORE = HERE.parent / "core"
 CORPUS = CORE / "corpus"
+LIBRARY = HERE.parents[1] / "firmware" / "lib" / "wamp"
+LATER = ("cbor_vectors", "test_link", "test_session_model")
 LENGTH = 400  # octets of a case at most: they also run on a microcontroller
 CHILD = "--libfuzzer"
 
@@ -30,6 +34,11 @@ def fuzz(target: str, words: list[str]) -> None:
     sys.path.insert(0, str(CORE))
     with atheris.instrument_imports(include=["wamp"]):
         import fuzz as targets
+
+        # What the targets and the library import when they need it.
+        for name in (*LATER, *(f"wamp.{path.stem}" for path in LIBRARY.glob("[!_]*.py"))):
+            with suppress(ImportError):  # machine, network: of a board
+                importlib.import_module(name)
     atheris.Setup(words, targets.TARGETS[target])
     atheris.Fuzz()
 
