@@ -33,12 +33,12 @@ class Ballast:
     def take(self, kept):
         gc.collect()
         spare = bytearray(kept) if kept else None
-        chain = ()
+        chain: tuple[object, ...] = ()
         for size in (8192, 1024, 128, 0):
             try:
                 while True:
                     # A tuple of one takes the smallest piece there is.
-                    chain = (chain, bytearray(size)) if size else (chain,)  # type: ignore[assignment]
+                    chain = (chain, bytearray(size)) if size else (chain,)
             except MemoryError:
                 pass
         self.chain = chain
