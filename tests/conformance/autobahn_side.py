@@ -12,6 +12,7 @@ from typing import Any
 from microwamp_rig.crossbar import program
 
 SCRIPT = Path(__file__).with_name("autobahn_peer.py")
+KEYS = SCRIPT.with_name("autobahn_keys.py")
 
 
 def out(value: Any) -> Any:
@@ -20,7 +21,7 @@ def out(value: Any) -> Any:
         return {"$": value.hex()}
     if isinstance(value, dict):
         return {key: out(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [out(item) for item in value]
     return value
 
@@ -36,11 +37,20 @@ def into(value: Any) -> Any:
     return value
 
 
-def ask(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def ask_keys(*questions: tuple[Any, ...]) -> list[Any]:
+    """What autobahn's keys answer to (operation, argument, ...); see autobahn_keys.py.
+
+    A text that begins with "error: " where it raises.
+    """
+    answers = ask(questions, KEYS)
+    return [a["value"] if "value" in a else f"error: {a['error']}" for a in answers]
+
+
+def ask(questions: Iterable[Any], script: Path = SCRIPT) -> list[dict[str, Any]]:
     """The answers to all questions, in their order; see autobahn_peer.py for both."""
     lines = "".join(json.dumps(out(question)) + "\n" for question in questions)
     done = subprocess.run(
-        [str(program().with_name("python")), str(SCRIPT)],
+        [str(program().with_name("python")), str(script)],
         input=lines,
         capture_output=True,
         text=True,

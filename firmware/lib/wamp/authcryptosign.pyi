@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from .auth import Authenticator
 
@@ -14,5 +15,6 @@ class Cryptosign(Authenticator):
         random: Callable[[int], bytes] | None = None,
         verify: Callable[[bytes, bytes, bytes], bool] | None = None,
     ) -> None: ...
+    def _bound(self, octets: bytes, extra: dict[str, Any]) -> bytes: ...
 
 def unhex(text: object, length: int) -> bytes | None: ...

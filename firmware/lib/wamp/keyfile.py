@@ -46,7 +46,7 @@ def read_key(path):
     where it does (computing it takes 100 ms on an RP2040); hosts compute and compare it.
     Raises ConfigurationError, which says what is wrong, where, and what to do.
     """
-    octets = _read(path)
+    octets = read_octets(path)
     if len(octets) == 32 and not _is_text(octets):
         seed = octets
         public = None
@@ -84,10 +84,13 @@ def read_key(path):
     return seed, public
 
 
-def _read(path):
+def read_octets(path, owned=True):
+    """The octets of a key file; owned: refuse one that others can use, where the system knows."""
     try:
+        if HOST and os.stat(path).st_mode & 0o170000 == 0o010000:
+            raise ConfigurationError("%s is a pipe: name a regular file" % path)
         with open(path, "rb") as file:
-            if HOST and os.name == "posix":
+            if owned and HOST and os.name == "posix":
                 mode = os.fstat(file.fileno()).st_mode & 0o777
                 if mode & 0o077:
                     raise ConfigurationError(

@@ -9,7 +9,7 @@ from .errors import ConfigurationError
 from .keyfile import PRIVATE, PUBLIC, cryptosign, read_key
 from .sha512 import sha512
 
-__all__ = ("PRIVATE", "PUBLIC", "cryptosign", "new_seed", "read_key", "write_key")
+__all__ = ("PRIVATE", "PUBLIC", "cryptosign", "new_seed", "read_any_key", "read_key", "write_key")
 
 _EEXIST = 17
 
@@ -30,6 +30,19 @@ def new_seed(entropy=b""):
                 "another one, with `microwamp keygen`, and copy the file"
             )
     return sha512(first + second + bytes(entropy))[:32]
+
+
+def read_any_key(path):
+    """(private key, public key) as wamp.keyfile.read_key has it, or (None, public key) of a file
+    that holds the public one alone, which others may read."""
+    octets = keyfile.read_octets(path, False)
+    try:
+        tags = keyfile._tags(octets.decode(), path)
+    except UnicodeError:
+        tags = {}
+    if PUBLIC in tags and PRIVATE not in tags:
+        return None, keyfile._key(tags[PUBLIC], "key file %s: %s" % (path, PUBLIC))
+    return read_key(path)
 
 
 def write_key(path, seed, public, comment=""):

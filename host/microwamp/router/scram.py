@@ -10,11 +10,11 @@ import binascii
 import hashlib
 import hmac
 import secrets
-import stringprep
-import unicodedata
 from typing import Any, NamedTuple
 
 from nacl.pwhash import argon2id
+
+from microwamp._saslprep import saslprep
 
 from .auth import Attempt, Challenge, Refused
 from .principals import Scram
@@ -113,35 +113,6 @@ def challenge_of_crossbar(keys: Keys, attempt: Attempt) -> Challenge:
         "memory": keys.memory,
     }
     return Challenge(asked, check)
-
-
-def saslprep(text: str) -> str:
-    """RFC 4013 for stored strings; raises ValueError for what it prohibits."""
-    mapped = "".join(
-        " " if stringprep.in_table_c12(one) else one
-        for one in text
-        if not stringprep.in_table_b1(one)
-    )
-    done = unicodedata.normalize("NFKC", mapped)
-    prohibited = (
-        stringprep.in_table_a1,
-        stringprep.in_table_c12,
-        stringprep.in_table_c21_c22,
-        stringprep.in_table_c3,
-        stringprep.in_table_c4,
-        stringprep.in_table_c5,
-        stringprep.in_table_c6,
-        stringprep.in_table_c7,
-        stringprep.in_table_c8,
-        stringprep.in_table_c9,
-    )
-    for one in done:
-        if any(table(one) for table in prohibited):
-            raise ValueError(f"U+{ord(one):04X} is not allowed in names and passwords")
-    rtl = [stringprep.in_table_d1(one) for one in done]
-    if any(rtl) and (any(stringprep.in_table_d2(one) for one in done) or not (rtl[0] and rtl[-1])):
-        raise ValueError("text of both directions is not allowed in names and passwords")
-    return done
 
 
 def _verify(keys: Keys, text: str, signature: str) -> str | None:
