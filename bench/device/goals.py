@@ -57,6 +57,11 @@ GOALS: dict[str, Goal] = {
     "crypto.verify.stall": Goal("  longest step between two yields", "ms", 20, 20),
     "crypto.pbkdf2": Goal("PBKDF2-HMAC-SHA-256, an iteration", "us"),
     "crypto.pbkdf2.stall": Goal("  longest step between two yields", "ms", 50, 20),
+    "box.prepare": Goal("cryptobox: the shared key of two (X25519)", "ms"),
+    "box.seal": Goal("cryptobox: 100 octets sealed", "ms"),
+    "box.unseal": Goal("cryptobox: 100 octets opened", "ms"),
+    "box.unseal.1000": Goal("cryptobox: 1,000 octets opened", "ms"),
+    "box.memory": Goal("cryptobox: RAM of its code, from a file system", "octets"),
     "crypto.sha512": Goal("SHA-512, one block", "us", None, None, 1770, "our prototype in viper"),
     "memory.mpy.asyncio": Goal("RAM, asyncio alone (frozen in all)", "octets"),
     "memory.mpy.tcp": Goal(

@@ -296,6 +296,13 @@ def crypto() -> Figures:
     return figures | board(files).run()
 
 
+def box() -> Figures:
+    """Beside the firmware: cryptobox is optional, and needs no accelerator."""
+    files = board_files("box", "")
+    files |= {f"wamp/{name}.mpy": octets for name, octets in library(False).items()}
+    return board(files).run()
+
+
 def memory() -> Figures:
     order = stages()
     files = board_files("memory", "mpy", order)
@@ -340,6 +347,7 @@ PROGRAMS: dict[str, Callable[[], Figures]] = {
     "link": link,
     "client": client,
     "crypto": crypto,
+    "box": box,
     "memory": memory,
     "join": join,
 }

@@ -59,6 +59,7 @@ PURE = {
     "binascii",
     "collections",
     "hashlib",
+    "json",
     "math",
     "micropython",
     "struct",
@@ -67,7 +68,7 @@ PURE = {
 # The bridge can log in for nobody: nothing that makes a signature or reads a key comes into it.
 KEYS = re.compile(
     r"(wamp|microwamp)\.(auth\w*|key\w+|logins|ed25519|sha512|kdf|cryptosign|cryptobox)\b"
-    r"|nacl\b|argon2\b"
+    r"|microwamp\.securitymodule\b|nacl\b|argon2\b"
 )
 # What MicroPython does not have.
 NOT_ON_THE_BOARD = {"abc", "contextlib", "dataclasses", "enum", "functools", "inspect", "typing"}

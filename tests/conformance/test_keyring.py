@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from autobahn_side import ask_keys
 from covering import covers
+from nacl.bindings import crypto_scalarmult
 from nacl.public import Box, PrivateKey, PublicKey
 
+import wamp.cryptobox
 from microwamp.cryptobox import EncodedPayload, Key, KeyRing
 from microwamp.exception import (
     ApplicationError,
@@ -19,6 +21,7 @@ from microwamp.exception import (
     SerializationError,
 )
 from microwamp.interfaces import IPayloadCodec
+from wamp.cryptobox import run
 
 
 def text(octets: bytes) -> str:
@@ -80,8 +83,8 @@ def test_both_ways(args, kwargs):
     error = callee.encode_error("com.test", "com.test.error", args, kwargs)
     assert error is not None
     assert caller.decode_error("com.test", "com.test.error", error)[1:] == (args, kwargs)
-    nonces = {caller.encode(True, "com.test").payload[:24] for _ in range(50)}  # type: ignore[union-attr]
-    assert len(nonces) == 50
+    sent: list[Any] = [caller.encode(True, "com.test") for _ in range(50)]
+    assert len({payload.payload[:24] for payload in sent}) == 50
 
 
 @pytest.mark.parametrize("args, kwargs", VALUES)
@@ -266,3 +269,36 @@ def test_values_that_json_does_not_have():
     for value in (float("nan"), {1, 2}, object(), "\0text", circle):
         with pytest.raises(SerializationError):
             ring.encode(True, "com.test", [value])
+
+
+# The device's module: the same octets
+
+
+@pytest.mark.parametrize("args, kwargs", VALUES)
+def test_a_device_and_a_host(args, kwargs):
+    device = wamp.cryptobox.Box(ORIGINATOR, RESPONDER_PUB)
+    host = KeyRing(Key(**AS_RESPONDER))
+    chance = random.Random(3)
+    for _ in range(5):
+        sent = run(device.encode("com.test", args, kwargs, chance.randbytes(24)))
+        found = host.decode(False, "com.test", EncodedPayload(sent, "cryptobox", "json"))
+        assert found == ("com.test", args, kwargs)
+        answer = host.encode(False, "com.test", args, kwargs)
+        assert answer is not None
+        assert run(device.decode("com.test", answer.payload)) == (args, kwargs)
+    assert ask_keys(("decode", {"": AS_RESPONDER}, False, "com.test", sent)) == [
+        ["com.test", args, kwargs]
+    ]
+
+
+def test_x25519_and_the_box_against_libsodium():
+    chance = random.Random(5)
+    for length in [*range(0, 140, 7), 1000]:
+        ours, theirs, nonce = (chance.randbytes(n) for n in (32, 32, 24))
+        public = bytes(PrivateKey(theirs).public_key)
+        assert run(wamp.cryptobox.public_key(theirs)) == public
+        plain = chance.randbytes(length)
+        wanted = Box(PrivateKey(ours), PublicKey(public)).encrypt(plain, nonce)
+        assert run(wamp.cryptobox.Box(ours, public).seal(plain, nonce)) == bytes(wanted)
+        anything = chance.randbytes(32)
+        assert run(wamp.cryptobox.x25519(ours, anything)) == crypto_scalarmult(ours, anything)
