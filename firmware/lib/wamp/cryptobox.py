@@ -11,8 +11,8 @@ can show an old box again: nothing here says when it was made.
     args, kwargs = run(box.decode("com.example.t", octets))
 
 The generators yield every few milliseconds of RP2040 time; `run` drives one without a pause. On an
-RP2040 the shared key takes 370 ms, once; 100 octets are sealed in 5 ms and opened in 7, 1,000
-opened in 26. As with wamp.ed25519 the computations are not constant-time: who can time many of
+RP2040 the shared key takes 365 ms, once; 100 octets are sealed in 5 ms and opened in 7, 1,000
+opened in 25. As with wamp.ed25519 the computations are not constant-time: who can time many of
 them exactly may learn the private key.
 """
 
