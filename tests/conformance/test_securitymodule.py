@@ -37,6 +37,7 @@ def both(tmp_path: Path) -> list[MemorySecurityModule]:
 
 
 def test_keys_and_counters(tmp_path):
+    wrong: Any
     for module in both(tmp_path):
         assert isinstance(module, ISecurityModule) and module.is_open and not module.is_locked
         numbers = [run(module.create_key("cryptosign")) for _ in range(3)]
@@ -69,7 +70,6 @@ def test_keys_and_counters(tmp_path):
         with pytest.raises(LocalProtocolError, match="keeps 16 keys"):
             run(module.create_key("cryptosign"))
         run(module.close())
-        assert not module.is_open
         with pytest.raises(LocalProtocolError, match="closed: open"):
             run(key.sign(b"data"))
         with pytest.raises(LocalProtocolError, match="closed"):
