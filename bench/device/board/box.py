@@ -16,7 +16,8 @@ from wamp.cryptobox import run  # noqa: E402
 def main(which):
     gc.collect()
     loaded = gc.mem_alloc() - before
-    measure.figure("box.viper" + which, cryptobox._core is not cryptobox._plain)
+    if cryptobox._core is cryptobox._plain:
+        raise ValueError("this is not what is to be measured")
     box = cryptobox.Box(bytes(range(32)), b"\x09" + bytes(31))
     _timed("box.prepare" + which, box.prepare)
     sealed = run(box.seal(bytes(100), bytes(24)))
