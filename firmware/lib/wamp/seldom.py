@@ -40,11 +40,11 @@ _OPEN = const(2)
 _STOPPED = const(4)
 
 
-def leave(self, reason="wamp.close.close_realm"):
+def leave(self, reason="wamp.close.close_realm", message=""):
     """Send GOODBYE; ENDED follows when the router has answered. After it and `end` the same
     transport can carry another session."""
     if self.state == _ESTABLISHED:
-        self._send([_GOODBYE, {}, reason])
+        self._send([_GOODBYE, {"message": message} if message else {}, reason])
         self.state = _SHUTTING_DOWN
 
 

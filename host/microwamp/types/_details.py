@@ -18,7 +18,9 @@ _CALLABLE: Kind = (callable, "a callable")
 class CallDetails(Record):
     """What an endpoint learns about an invocation.
 
-    registration: it came for. progress: function that sends progressive results, or None.
+    registration: it came for. progress: function that sends progressive results and returns
+    whether anybody wants more of them, or None. receive: coroutine function that returns the next
+    part of a call in parts as a CallResult, None after the last; None for a call that is whole.
     caller, caller_authid, caller_authrole: if disclosed. procedure: the one that was called, for a
     registration of a pattern. enc_algo: what was done to the payload. forward_for: sessions the
     call was forwarded for.
@@ -34,6 +36,7 @@ class CallDetails(Record):
         "transaction_hash": STR,
         "enc_algo": STR,
         "forward_for": HOPS,
+        "receive": _CALLABLE,
     }
 
     def __init__(
@@ -47,6 +50,7 @@ class CallDetails(Record):
         transaction_hash: str | None = None,
         enc_algo: str | None = None,
         forward_for: list[dict[str, Any]] | None = None,
+        receive: Callable[[], Any] | None = None,
     ) -> None:
         if registration is None:
             raise misuse("CallDetails", "registration", None, "a Registration")
@@ -59,6 +63,7 @@ class CallDetails(Record):
         self.transaction_hash: str | None
         self.enc_algo: str | None
         self.forward_for: list[dict[str, Any]] | None
+        self.receive: Callable[[], Any] | None
         self._set(
             registration=registration,
             progress=progress,
@@ -69,6 +74,7 @@ class CallDetails(Record):
             transaction_hash=transaction_hash,
             enc_algo=enc_algo,
             forward_for=forward_for,
+            receive=receive,
         )
 
 

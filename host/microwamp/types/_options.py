@@ -256,12 +256,20 @@ def _is_seconds(value: Any) -> bool:
     return number and math.isfinite(value) and 0 < value <= 2**53 / 1000
 
 
+_CANCEL_MODE: Kind = (
+    lambda value: value in ("skip", "kill", "killnowait"),
+    "skip, kill or killnowait",
+)
+
+
 class CallOptions(_Options):
     """Options of `call`.
 
     on_progress: called with each progressive result. timeout: seconds after which the call is
     canceled; the message has milliseconds. details: have a CallResult returned, with the callee.
-    disclose_me: tell who calls. The others as in the message.
+    disclose_me: tell who calls. cancel_mode: what the dealer is asked to do when the call's future
+    is cancelled, or its time is up: skip, kill or killnowait (the default). The others as in the
+    message.
     """
 
     MESSAGE = Call
@@ -273,6 +281,7 @@ class CallOptions(_Options):
         **_CORRELATION,
         "details": ANY,
         **_kinds(Call, "disclose_me"),
+        "cancel_mode": _CANCEL_MODE,
     }
 
     def __init__(
@@ -290,6 +299,7 @@ class CallOptions(_Options):
         correlation_is_last: bool | None = None,
         details: bool | None = None,
         disclose_me: bool | None = None,
+        cancel_mode: str | None = None,
     ) -> None:
         self.on_progress: Callable[..., Any] | None
         self.timeout: float | None
@@ -304,6 +314,7 @@ class CallOptions(_Options):
         self.correlation_is_last: bool | None
         self.details: bool | None
         self.disclose_me: bool | None
+        self.cancel_mode: str | None
         self._set(
             on_progress=on_progress,
             timeout=timeout,
@@ -318,6 +329,7 @@ class CallOptions(_Options):
             correlation_is_last=correlation_is_last,
             details=details,
             disclose_me=disclose_me,
+            cancel_mode=cancel_mode,
         )
 
     def message_attr(self) -> dict[str, Any]:

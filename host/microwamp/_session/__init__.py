@@ -1,0 +1,1 @@
+"""The parts of `microwamp.session.Session`, one role each."""

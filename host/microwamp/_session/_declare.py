@@ -1,0 +1,84 @@
+"""Functions and objects that are registered or subscribed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..exception import LocalProtocolError
+from ..request import Endpoint
+from ..uri import Declared, Pattern, declared
+
+
+class Target(Endpoint):
+    """A function with what its calls need. pattern: of its URI, None for a plain URI.
+    timed: whether we keep the time limit of callers (RegisterOptions.forward_timeout)."""
+
+    __slots__ = ("pattern", "timed")
+
+    def __init__(
+        self, fn: Callable[..., Any], obj: Any, details_arg: str | None, pattern: Pattern | None
+    ) -> None:
+        super().__init__(fn, obj, details_arg)
+        self.pattern = pattern
+        self.timed = False
+
+    def call(self, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Call the function, on its object if it has one."""
+        if self.obj is None:
+            return self.fn(*args, **kwargs)
+        return self.fn(self.obj, *args, **kwargs)
+
+
+def target(
+    function: Any, obj: Any, options: Any, pattern: Pattern, check_types: bool | None
+) -> Target:
+    """The target for a function and its options."""
+    if check_types:
+        from ._typecheck import checked
+
+        function = checked(function)
+    details_arg = options.details_arg if options is not None else None
+    made = Target(function, obj, details_arg, pattern if pattern.match != "exact" else None)
+    made.timed = bool(getattr(options, "forward_timeout", None))
+    return made
+
+
+def wire_options(options: Any, pattern: Pattern) -> dict[str, Any] | None:
+    """What goes into REGISTER or SUBSCRIBE."""
+    found: dict[str, Any] = options.message_attr() if options is not None else {}
+    if pattern.match != "exact":
+        found.setdefault("match", pattern.match)
+    return found or None
+
+
+def members(obj: Any, kind: str) -> Iterator[tuple[Any, Any, Declared]]:
+    """(function, object, declaration) of each method that a decorator named; of a decorated
+    function, of itself."""
+    if inspect.isroutine(obj):
+        for one in declared(obj, kind):
+            yield obj, None, one
+        return
+    for name, member in inspect.getmembers_static(type(obj)):
+        if isinstance(member, staticmethod | classmethod):
+            bound = getattr(obj, name)
+            for one in declared(member.__func__, kind):
+                yield bound, None, one
+        elif callable(member):
+            for one in declared(member, kind):
+                yield member, obj, one
+
+
+def check_options(options: Any, klass: type, what: str) -> None:
+    """Raise LocalProtocolError for options of another kind."""
+    if options is not None and not isinstance(options, klass):
+        raise LocalProtocolError(
+            f"{what}: options is {type(options).__name__}, not {klass.__name__}"
+        )
+
+
+def all_of(futures: list[asyncio.Future[Any]]) -> asyncio.Future[list[Any]]:
+    """A future of all results, in which errors are results too."""
+    return asyncio.gather(*futures, return_exceptions=True)
