@@ -73,7 +73,7 @@ async def connect(client, join_ms):
     if client.network is not None:
         await client.network()
     await limited(client, transport.open(), _OPEN_MS)
-    client._raw = raw = RawSocket(client.max_length)
+    client._raw = raw = RawSocket(client.max_length, client._serializer)
     transport.write(raw.request())
     try:
         await limited(client, client._receive(_HANDSHAKE), client.timeout_ms)

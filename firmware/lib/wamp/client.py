@@ -79,6 +79,10 @@ class Client:
     state: "ended", "connecting", "joining", "up" or "waiting" (for the next attempt).
     """
 
+    # For a host's client, which has more of both
+    _make = staticmethod(make)
+    _serializer = 3  # CBOR, in RawSocket's handshake
+
     def __init__(
         self,
         url,
@@ -110,7 +114,7 @@ class Client:
         self.network = network
         self.outbox = outbox
         self._options = transport
-        self._transport = make(url, **transport)
+        self._transport = self._make(url, **transport)
         self._protocol = Protocol(self._send)
         self._alarm = Alarm(self._expire)
         prepare(self, auth, log, codec)
@@ -135,7 +139,7 @@ class Client:
         """Start without waiting; must be called from within asyncio."""
         if self._task is None:
             if self._transport is None:
-                self._transport = make(self.url, **self._options)
+                self._transport = self._make(self.url, **self._options)
             self._leaving = False
             self.state = "connecting"
             self._task = asyncio.create_task(self._run())
@@ -171,7 +175,7 @@ class Client:
             while True:
                 try:
                     if again:
-                        self._transport = make(self.url, **self._options)
+                        self._transport = self._make(self.url, **self._options)
                         self._turn("connecting")
                     again = True
                     began = ticks()

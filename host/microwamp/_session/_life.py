@@ -400,7 +400,8 @@ class Life(ISession):
             welcome = Welcome.parse([2, session, details])
             found = SessionDetails.parse(own)
         except ProtocolError as e:
-            self._refuse("wamp.error.protocol_violation", RemoteProtocolError(str(e)), str(e)[:200])
+            wrong = RemoteProtocolError(str(e))
+            self._refuse("wamp.error.protocol_violation", wrong, str(e)[:200])
             self.disconnect()
             return
         values = {name: getattr(found, name) for name in SessionDetails.FIELDS}

@@ -39,7 +39,8 @@ class Offered:
 
 def is_core(authenticator: Any) -> bool:
     """Whether it is one of wamp.auth."""
-    return all(hasattr(authenticator, name) for name in ("method", "hello", "challenge", "welcome"))
+    wanted = ("method", "hello", "challenge", "welcome")
+    return all(hasattr(authenticator, name) for name in wanted)
 
 
 def method_of(authenticator: Any) -> str:
