@@ -53,7 +53,8 @@ def import_ms() -> float:
     CPU time, the least of five."""
     program = (
         "import time, asyncio, ssl\nbegin = time.process_time()\n"
-        "import microwamp\nmicrowamp.Session, microwamp.connect\nprint((time.process_time() - begin) * 1000)"
+        "import microwamp\nmicrowamp.Session, microwamp.connect\n"
+        "print((time.process_time() - begin) * 1000)"
     )
     command = [sys.executable, "-c", program]
     times = [
@@ -103,7 +104,8 @@ def main() -> int:
             missed.append(name)
     memory = found["microwamp"]["resident MB"]
     theirs, bare = (found[who]["resident MB"] for who in ("autobahn", "bare"))
-    print(f"{'resident MB':20} {memory:10.1f} {theirs:10.1f} {bare:8.1f} {'':6} {RESIDENT_MB:5.0f}")
+    figures = f"{memory:10.1f} {theirs:10.1f} {bare:8.1f} {'':6} {RESIDENT_MB:5.0f}"
+    print(f"{'resident MB':20} {figures}")
     print(f"import over asyncio and ssl: {found['import ms']:.1f} ms (at most {IMPORT_MS:.0f})")
     if memory > RESIDENT_MB:
         missed.append("resident MB")

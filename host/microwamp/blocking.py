@@ -215,7 +215,7 @@ class BlockingSession:
     def _ask(self, request: Callable[[Session], Any], limit: float | None) -> Any:
         session = self._session
         if session is None:
-            raise TransportError(f"{self.url}: the session is not open: call open(), or use `with`")
+            raise TransportError(f"{self.url}: not open: call open(), or use `with`")
 
         async def ask() -> Any:
             found = request(session)

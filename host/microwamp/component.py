@@ -90,7 +90,7 @@ class _Way:
         """Seconds until the next attempt, after a failure."""
         jitter = 1 + self.retry["retry_delay_jitter"] * random.uniform(-1, 1)
         longest: float = self.retry["max_retry_delay"]
-        found = min(self.delay * jitter, longest)
+        found: float = min(self.delay * jitter, longest)
         self.delay = min(self.delay * self.retry["retry_delay_growth"], longest)
         return found
 

@@ -4,7 +4,8 @@
     anonymous, user, restricted  roles: everything is allowed, the caller and publisher are
                                  disclosed; `restricted` may neither register nor publish under
                                  FORBIDDEN
-    url                          rs://   RawSocket over TCP, CBOR; anonymous only
+    url                          rs://   RawSocket over TCP; anonymous only
+    ws_url                       ws://   WebSocket; anonymous only
     auth_url                     rs://   ticket, wampcra, scram, cryptosign; no anonymous
     tls_url                      rss://  all five logins; `certificate` is the CA to trust
     unix_url                     rs://unix:/path, all five logins
@@ -316,7 +317,12 @@ def _config(ports: list[int], socket_path: Path, keys: Mapping[str, str]) -> dic
     }
 
     def transport(endpoint: dict[str, Any], auth: dict[str, Any]) -> dict[str, Any]:
-        return {"type": "rawsocket", "serializers": ["cbor"], "endpoint": endpoint, "auth": auth}
+        names = ["cbor", "json", "msgpack", "ubjson"]
+        return {"type": "rawsocket", "serializers": names, "endpoint": endpoint, "auth": auth}
+
+    def websocket(endpoint: dict[str, Any], auth: dict[str, Any]) -> dict[str, Any]:
+        # crossbar offers the batched form of each by itself.
+        return {**transport(endpoint, auth), "type": "websocket"}
 
     def tcp(port: int, **options: Any) -> dict[str, Any]:
         return {"type": "tcp", "interface": "127.0.0.1", "port": port, **options}
@@ -333,8 +339,8 @@ def _config(ports: list[int], socket_path: Path, keys: Mapping[str, str]) -> dic
                     transport(tcp(ports[0]), anonymous),
                     transport(tcp(ports[1]), logins),
                     transport(tcp(ports[2], tls=tls), {**logins, **anonymous}),
-                    {**transport(tcp(ports[3]), {**logins, **anonymous}), "type": "websocket"},
                     transport({"type": "unix", "path": str(socket_path)}, {**logins, **anonymous}),
+                    websocket(tcp(ports[3]), {**logins, **anonymous}),
                 ],
             }
         ],

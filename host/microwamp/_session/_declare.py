@@ -64,7 +64,7 @@ def members(obj: Any, kind: str) -> Iterator[tuple[Any, Any, Declared]]:
     for name, member in inspect.getmembers_static(type(obj)):
         if isinstance(member, staticmethod | classmethod):
             bound = getattr(obj, name)
-            for one in declared(member.__func__, kind):
+            for one in declared(member, kind) or declared(member.__func__, kind):
                 yield bound, None, one
         elif callable(member):
             for one in declared(member, kind):

@@ -186,8 +186,7 @@ class Life(ISession):
     async def _tell(self, event: str, hook: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """A hook, then the observers of its event; none keeps the others from being told."""
         calls: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
-        name = getattr(hook, "__name__", event)
-        calls.append((name, hook, args if event != "disconnect" else ()))
+        calls.append((f"on{event.capitalize()}", hook, args if event != "disconnect" else ()))
         for observer in self._observers.observers(event):
             calls.append((f"observer of {event}", observer, (self, *args)))
         for what, function, given in calls:
