@@ -93,16 +93,21 @@ class Transport(ITransport):
             async with asyncio.timeout(self.open_timeout):
                 await self._connect()
         except TimeoutError:
-            self.abort()
+            await self._undo()
             raise TransportError(
                 f"{self.url}: no connection within {self.open_timeout:g} s"
             ) from None
         except BaseException:
-            self.abort()
+            await self._undo()
             raise
         self._is_open = True
         handler.onOpen(self)
         self._opened()
+
+    async def _undo(self) -> None:
+        """Close what was opened; sockets are closed in the loop's next turn."""
+        self.abort()
+        await asyncio.sleep(0)
 
     @abstractmethod
     async def _connect(self) -> None:
