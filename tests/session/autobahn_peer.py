@@ -63,6 +63,9 @@ class Peer(ApplicationSession):
                 found = await self.call(procedure, *args, options=options, **kwargs)
             except ApplicationError as e:
                 return ["error", e.error, list(e.args), e.kwargs]
+            except Exception as e:
+                # autobahn has a class of its own for some URIs.
+                return ["error", type(e).__name__, [str(one) for one in e.args], {}]
             if isinstance(found, CallResult):
                 return ["result", list(found.results), found.kwresults, parts]
             return ["result", [found], {}, parts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -98,6 +99,10 @@ class Played:
         octets = await self._reader.readexactly(4)
         self.writer.write(bytes((0x7F, 0xF0 | octets[1] & 15, 0, 0)))
 
+    async def request(self) -> bytes:
+        """The head of an HTTP request."""
+        return await self._reader.readuntil(b"\r\n\r\n")
+
     async def receive(self) -> list[Any]:
         """The next message."""
         head = await self._reader.readexactly(4)
@@ -126,8 +131,13 @@ class Played:
 
 
 @asynccontextmanager
-async def played(play: Callable[[Played], Any]) -> AsyncIterator[str]:
-    """The URL of a router whose every connection is handled by `play`, and then closed."""
+async def played(
+    play: Callable[[Played], Any], context: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """The URL of a router whose every connection is handled by `play`, and then closed.
+
+    context: for TLS.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -137,9 +147,9 @@ async def played(play: Callable[[Played], Any]) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     host, port = server.sockets[0].getsockname()
     try:
-        yield f"rs://{host}:{port}"
+        yield f"{'rss' if context else 'rs'}://{host}:{port}"
     finally:
         server.close()

@@ -74,12 +74,6 @@ async def test_tls_and_unix_details(crossbar: CrossbarNode) -> None:
     assert found.channel_typeid == "tls-rawsocket-cbor"
     await traffic(session)
     await close(session)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    session = await joined(crossbar.tls_url, ssl=context)
-    assert session.session_details is not None
-    found = session.session_details.transport
-    assert found is not None and found.channel_id and len(found.channel_id["tls-unique"]) == 32
-    await close(session)
     session = await joined(crossbar.unix_url)
     assert session.session_details is not None
     found = session.session_details.transport
@@ -89,12 +83,32 @@ async def test_tls_and_unix_details(crossbar: CrossbarNode) -> None:
     await close(session)
 
 
+async def test_channel_binding_of_tls_1_2(crossbar: CrossbarNode) -> None:
+    async def play(router: Played) -> None:
+        await router.join()
+        await router.receive()
+        router.send([6, {}, "wamp.close.goodbye_and_out"])
+        await router.receive()
+
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(crossbar.certificate, crossbar.folder / "server.key")
+    context = ssl.create_default_context(cafile=str(crossbar.certificate))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with played(play, serving) as url:
+        session = await joined(url, ssl=context)
+        assert session.session_details is not None
+        found = session.session_details.transport
+        assert found is not None and found.channel_id and len(found.channel_id["tls-unique"]) == 32
+        await close(session)
+
+
 async def test_websocket_without_our_subprotocol(crossbar: CrossbarNode) -> None:
     for name in ("flatbuffers", "flatbuffers.batched"):
         with pytest.raises(HandshakeRefused):
             await asyncio.wait_for(connect(Told(), crossbar.ws_url, name), LIMIT_S)
 
     async def page(router: Played) -> None:
+        await router.request()
         router.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
 
     async with played(page) as url:
@@ -160,7 +174,8 @@ async def test_autobahn_in_both_directions(crossbar: CrossbarNode) -> None:
         async with asyncio.timeout(LIMIT_S):
             while len(await session.call("com.example.ab.events")) < 2:
                 await asyncio.sleep(0.05)
-        assert await session.call("com.example.ab.events") == ["interrupted", [[1], {"x": 2}]]
+        events = await session.call("com.example.ab.events")
+        assert sorted(events, key=str) == [[[1], {"x": 2}], "interrupted"]
 
         # autobahn calls, we answer.
         async def parts(n, details):
@@ -186,7 +201,7 @@ async def test_autobahn_in_both_directions(crossbar: CrossbarNode) -> None:
         said = await session.call(do, "com.example.fail", [1, 2], {})
         assert said == ["error", "com.example.failed", [1, 2], {"why": "x"}]
         said = await session.call(do, "com.example.bad", [], {})
-        assert said[:2] == ["error", "wamp.error.invalid_payload"]
+        assert said[:2] == ["error", "SerializationError"]  # autobahn's word for it
         await session.call("com.example.ab.tell", "com.example.heard", [b"\x01"], {"a": 1})
         async with asyncio.timeout(LIMIT_S):
             while not heard:
