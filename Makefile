@@ -16,6 +16,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-crossbar stubs test lint demo hil fuzz bench-device bench-messages clean
+.PHONY: help setup setup-crossbar test lint demo hil fuzz bench-device bench-messages bench-session clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -60,6 +61,9 @@ bench-device: setup firmware  ## figures of the library on the emulated RP2040, 
 
 bench-messages: setup setup-crossbar  ## messages through the serializers, side by side with autobahn
 	nice -n 5 $(VENV)/bin/python bench/messages/run.py
+
+bench-session: setup setup-crossbar  ## a session through crossbar, side by side with autobahn and bare asyncio
+	nice -n 5 $(VENV)/bin/python bench/session/run.py
 
 include firmware/firmware.mk
 

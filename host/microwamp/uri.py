@@ -91,7 +91,8 @@ def _declare(
             raise LocalProtocolError(f"{kind} decorates functions, not {function!r}")
         name = uri if uri is not None else getattr(function, "__name__", "")
         one = Declared(kind, name, options, check_types)
-        function._microwamp = [one, *getattr(function, "_microwamp", ())]  # type: ignore[attr-defined]
+        kept: Any = function
+        kept._microwamp = [one, *getattr(function, "_microwamp", ())]
         return function
 
     return decorate

@@ -22,7 +22,7 @@ from microwamp.exception import (
 )
 from microwamp.types import CallOptions, PublishOptions
 
-QUICK = {"initial_retry_delay": 0.01, "max_retry_delay": 0.02, "max_retries": 3}
+QUICK: dict[str, Any] = {"initial_retry_delay": 0.01, "max_retry_delay": 0.02, "max_retries": 3}
 
 
 async def test_component_declares_and_ends_with_its_main():
@@ -104,7 +104,8 @@ async def test_component_gives_up_where_the_router_refuses():
         component = Component(transports={"url": url, **QUICK})
         with pytest.raises(SessionAborted, match="no_such_realm"):
             await asyncio.wait_for(component.start(), LIMIT_S)
-    for wrong in ([], {"serializers": ["cbor"]}, {"url": "rs://x:1", "colour": 1}):
+    bad: list[Any] = [[], {"serializers": ["cbor"]}, {"url": "rs://x:1", "colour": 1}]
+    for wrong in bad:
         with pytest.raises(ConfigurationError):
             Component(transports=wrong)
 

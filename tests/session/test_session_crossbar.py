@@ -21,7 +21,7 @@ from microwamp_rig import crossbar as xb
 from microwamp_rig.crossbar import CrossbarNode
 
 ACKNOWLEDGE = PublishOptions(acknowledge=True, exclude_me=False)
-PEER = Path(__file__).with_name("autobahn_peer.py")
+PEER = Path(__file__).with_name("autobahn_other_end.py")
 FORMATS = ("cbor", "json", "msgpack", "ubjson")
 
 

@@ -79,9 +79,7 @@ class Client:
     state: "ended", "connecting", "joining", "up" or "waiting" (for the next attempt).
     """
 
-    # For a host's client, which has more of both
-    _make = staticmethod(make)
-    _serializer = 3  # CBOR, in RawSocket's handshake
+    _serializer = 3  # CBOR, in RawSocket's handshake; a host's client has others
 
     def __init__(
         self,
@@ -120,6 +118,9 @@ class Client:
         prepare(self, auth, log, codec)
 
     # -- life
+
+    def _make(self, url, **options):
+        return make(url, **options)  # a host's client knows more URLs
 
     async def join(self):
         """Start, and wait until joined and until the router has answered what was declared.

@@ -1,6 +1,6 @@
 """autobahn as the other end of a session's calls and events; run with crossbar's Python.
 
-    autobahn_peer.py HOST PORT REALM
+    autobahn_other_end.py HOST PORT REALM
 
 Registers `com.example.ab.*`, subscribes `com.example.ab.topic`, prints "ready", and calls what
 `com.example.ab.do` is told to: (procedure, args, kwargs) -> [args, kwargs] of the result.
