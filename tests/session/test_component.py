@@ -25,6 +25,11 @@ from microwamp.types import CallOptions, PublishOptions
 QUICK: dict[str, Any] = {"initial_retry_delay": 0.01, "max_retry_delay": 0.02, "max_retries": 3}
 
 
+def quick(url: str) -> dict[str, Any]:
+    """A transport that is tried again soon, and not often."""
+    return {"url": url, **QUICK}
+
+
 async def test_component_declares_and_ends_with_its_main():
     async with embedded() as router:
         seen: list[Any] = []
@@ -51,7 +56,7 @@ async def test_component_declares_and_ends_with_its_main():
 
 async def test_component_that_never_connected_says_so():
     failures: list[Exception] = []
-    component = Component(transports={"url": "rs://127.0.0.1:1", **QUICK}, realm=REALM)
+    component = Component(transports=quick("rs://127.0.0.1:1"), realm=REALM)
     component.on_connectfailure(lambda component, error: failures.append(error))
     with pytest.raises(TransportError, match="never connected.*nothing listens"):
         await asyncio.wait_for(component.start(), LIMIT_S)
@@ -72,7 +77,7 @@ async def test_component_comes_back_and_says_when_it_is_lost():
         router.send([65, request, 5])
 
     async with played(play) as url:
-        component = Component(transports={"url": url, **QUICK}, realm=REALM)
+        component = Component(transports=quick(url), realm=REALM)
         component.register("com.example.x")(print)
         with pytest.raises(TransportError, match="lost after 3 sessions"):
             await asyncio.wait_for(component.start(), LIMIT_S)
@@ -101,7 +106,7 @@ async def test_component_gives_up_where_the_router_refuses():
         await router.receive()
 
     async with played(play) as url:
-        component = Component(transports={"url": url, **QUICK})
+        component = Component(transports=quick(url))
         with pytest.raises(SessionAborted, match="no_such_realm"):
             await asyncio.wait_for(component.start(), LIMIT_S)
     bad: list[Any] = [[], {"serializers": ["cbor"]}, {"url": "rs://x:1", "colour": 1}]

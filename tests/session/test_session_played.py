@@ -264,7 +264,7 @@ async def test_hooks_that_fail(hook, how):
         session = Told()
         if hook == "onChallenge":
             joining = lambda: session.join("devices", ["ticket"], "alice")  # noqa: E731
-            session.onConnect = joining
+            session.onConnect = joining  # type: ignore[method-assign]
         setattr(session, hook, bad)
         await connect(session, url)
         async with asyncio.timeout(LIMIT_S):
