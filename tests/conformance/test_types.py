@@ -161,7 +161,7 @@ def test_the_keyword_for_details(klass: Any) -> None:
 
 def test_options_are_those_of_the_messages() -> None:
     """Every field is an option of the message, or one of the few that stay on this side."""
-    local = {"details", "details_arg", "on_progress"}
+    local = {"details", "details_arg", "on_progress", "cancel_mode"}
     local |= {f"correlation_{what}" for what in ("id", "uri", "is_anchor", "is_last")}
     for klass in (
         types.PublishOptions,
