@@ -181,9 +181,7 @@ class Client(_Client):
         made: Any = core.make(url, **options)
         code = TransportDetails.CHANNEL_SERIALIZER_FROM_STR[self._name]
         made.details.channel_serializer = code
-        made.details.channel_typeid = (
-            made.details.channel_typeid.removesuffix("cbor") + self._name
-        )
+        made.details.channel_typeid = made.details.channel_typeid.removesuffix("cbor") + self._name
         return made
 
 

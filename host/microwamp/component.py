@@ -1,12 +1,12 @@
 """`Component`: a session that connects, joins, and comes back when its line was lost.
 
-    component = Component(transports="rs://127.0.0.1:8080", realm="devices")
+component = Component(transports="rs://127.0.0.1:8080", realm="devices")
 
-    @component.register("com.example.add")
-    def add(a, b):
-        return a + b
+@component.register("com.example.add")
+def add(a, b):
+    return a + b
 
-    run(component)
+run(component)
 """
 
 from __future__ import annotations

@@ -284,8 +284,10 @@ def _pair(
 def _octets(name: str, text: object) -> bytes:
     if isinstance(text, str):
         try:
-            octets = bytes.fromhex(text) if len(text) == 64 else binascii.a2b_base64(
-                text, strict_mode=True
+            octets = (
+                bytes.fromhex(text)
+                if len(text) == 64
+                else binascii.a2b_base64(text, strict_mode=True)
             )
         except ValueError:
             octets = b""

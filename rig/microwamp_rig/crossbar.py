@@ -5,7 +5,7 @@
                                  disclosed; `restricted` may neither register nor publish under
                                  FORBIDDEN
     url                          rs://   RawSocket over TCP; anonymous only
-    ws_url                       ws://   WebSocket; anonymous only
+    websocket_url                       ws://   WebSocket
     auth_url                     rs://   ticket, wampcra, scram, cryptosign; no anonymous
     tls_url                      rss://  all five logins; `certificate` is the CA to trust
     unix_url                     rs://unix:/path, all five logins

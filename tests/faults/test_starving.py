@@ -97,8 +97,8 @@ async def test_memory_runs_out(doing: str, kept: str) -> None:
         peer = Peer(host)
         await peer.declare()
         environment: dict[str, Any] = micropython.environment()
-        points = IMPORTS.get(doing, kept) if kept == NEAR else kept
-        environment |= {"MICROWAMP_URL": router.urls[0], "KEPT": points, "DOING": doing}
+        free = IMPORTS.get(doing, kept) if kept == NEAR else kept
+        environment |= {"MICROWAMP_URL": router.urls[0], "KEPT": free, "DOING": doing}
         process = await asyncio.create_subprocess_exec(
             *(*micropython.command("unix32", HEAP), str(PROGRAM)),
             env=environment,

@@ -180,5 +180,3 @@ def test_what_an_import_loads():
     for name in microwamp.__all__:
         assert getattr(microwamp, name) is not None
     assert set(microwamp.__all__) <= set(dir(microwamp))
-
-

@@ -54,7 +54,7 @@ async def test_rawsocket_serializers(crossbar: CrossbarNode, name: str) -> None:
 
 @pytest.mark.parametrize("name", [n + b for n in FORMATS for b in ("", ".batched")])
 async def test_websocket_serializers(crossbar: CrossbarNode, name: str) -> None:
-    session = await joined(crossbar.ws_url, serializer=name, compress=name == "json")
+    session = await joined(crossbar.websocket_url, serializer=name, compress=name == "json")
     details = session.session_details
     assert details is not None and details.transport is not None and details.serializer == name
     found = details.transport
@@ -105,7 +105,7 @@ async def test_channel_binding_of_tls_1_2(crossbar: CrossbarNode) -> None:
 async def test_websocket_without_our_subprotocol(crossbar: CrossbarNode) -> None:
     for name in ("flatbuffers", "flatbuffers.batched"):
         with pytest.raises(HandshakeRefused):
-            await asyncio.wait_for(connect(Told(), crossbar.ws_url, name), LIMIT_S)
+            await asyncio.wait_for(connect(Told(), crossbar.websocket_url, name), LIMIT_S)
 
     async def page(router: Played) -> None:
         await router.request()
@@ -118,7 +118,7 @@ async def test_websocket_without_our_subprotocol(crossbar: CrossbarNode) -> None
 
 @pytest.mark.parametrize("name", ("cbor", "json", "msgpack"))
 async def test_the_client_of_the_device_library(crossbar: CrossbarNode, name: str) -> None:
-    for url in (crossbar.url, crossbar.ws_url):
+    for url in (crossbar.url, crossbar.websocket_url):
         client = microwamp.Client(url, realm=xb.REALM, serializer=name, reconnect=False)
 
         @client.register("com.example.double")

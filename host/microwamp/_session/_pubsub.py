@@ -127,8 +127,7 @@ class PubSub(Life):
         self._entries.discard(subscription)
         if sent is False:
             left = [
-                e for e in self._entries
-                if isinstance(e, Subscription) and e.id == subscription.id
+                e for e in self._entries if isinstance(e, Subscription) and e.id == subscription.id
             ]
             future.set_result(len(left))
         else:

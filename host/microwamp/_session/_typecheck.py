@@ -59,8 +59,10 @@ def fits(value: Any, wanted: Any) -> bool:
 
 
 def _name(wanted: Any) -> str:
-    return wanted.__name__ if isinstance(wanted, type) and not typing.get_args(wanted) else str(
-        wanted
+    return (
+        wanted.__name__
+        if isinstance(wanted, type) and not typing.get_args(wanted)
+        else str(wanted)
     )
 
 

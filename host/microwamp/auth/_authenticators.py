@@ -118,9 +118,7 @@ class Authenticator(IAuthenticator):
                 return signature
             await asyncio.sleep(0)
 
-    def on_welcome(
-        self, session: ISession | None, authextra: dict[str, Any] | None
-    ) -> str | None:
+    def on_welcome(self, session: ISession | None, authextra: dict[str, Any] | None) -> str | None:
         """None where the router has proved what the method lets it prove; else why it has not."""
         try:
             self.login.welcome({"authextra": authextra})
@@ -224,9 +222,7 @@ class AuthScram(Authenticator):
     def _login(self, kw: dict[str, Any]) -> core.Authenticator:
         return HostCrossbarScram(kw["authid"], kw["password"])
 
-    def on_welcome(
-        self, session: ISession | None, authextra: dict[str, Any] | None
-    ) -> str | None:
+    def on_welcome(self, session: ISession | None, authextra: dict[str, Any] | None) -> str | None:
         """None where the router has proved that it knows the password; else why it has not."""
         return super().on_welcome(session, authextra)
 

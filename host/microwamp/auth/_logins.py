@@ -63,8 +63,12 @@ class HostScram(Scram):
     """wamp-scram: authid and password prepared, argon2id known."""
 
     def __init__(self, authid: str, password: str) -> None:
-        super().__init__(prepared("authid", authid), prepared("password", password),
-                         secrets.token_bytes, argon2id)
+        super().__init__(
+            prepared("authid", authid),
+            prepared("password", password),
+            secrets.token_bytes,
+            argon2id,
+        )
         self._secret = prepared("password", password).encode()
 
     def _salted(

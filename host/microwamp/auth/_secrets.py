@@ -52,9 +52,7 @@ def derive_key(
 
 def compute_wcs(key: bytes | str, challenge: bytes | str) -> bytes:
     """The signature of a WAMP-CRA challenge: HMAC-SHA256 in base64."""
-    return base64.b64encode(
-        kdf.hmac_sha256(_octets("key", key), _octets("challenge", challenge))
-    )
+    return base64.b64encode(kdf.hmac_sha256(_octets("key", key), _octets("challenge", challenge)))
 
 
 def generate_wcs(length: int = 14) -> bytes:

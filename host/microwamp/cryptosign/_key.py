@@ -201,15 +201,11 @@ class CryptosignKey(ICryptosignKey):
         try:
             text = keyfile.read_octets(filename, owned=private).decode("utf-8")
         except UnicodeError:
-            raise ConfigurationError(
-                f"{where} is not text: name a key file of OpenSSH"
-            ) from None
+            raise ConfigurationError(f"{where} is not text: name a key file of OpenSSH") from None
         return cls._of_ssh(_ssh.read(text, passphrase, where))
 
     @classmethod
-    def from_ssh_bytes(
-        cls, key_data: str, passphrase: str | bytes | None = None
-    ) -> CryptosignKey:
+    def from_ssh_bytes(cls, key_data: str, passphrase: str | bytes | None = None) -> CryptosignKey:
         """From the text of such a file."""
         if not isinstance(key_data, str):
             raise LocalProtocolError(f"key_data is {shown(key_data)}, not a text")

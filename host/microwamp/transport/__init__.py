@@ -1,8 +1,8 @@
 """Transports of a session: RawSocket over TCP, TLS, Unix sockets and serial lines, WebSocket.
 
-    rs://HOST:PORT  rs://unix:/PATH  rss://HOST:PORT    RawSocket
-    serial:/dev/ttyACM0                                 RawSocket on the serial link
-    ws://HOST:PORT/PATH  wss://HOST:PORT/PATH           WebSocket (extra `websocket`)
+rs://HOST:PORT  rs://unix:/PATH  rss://HOST:PORT    RawSocket
+serial:/dev/ttyACM0                                 RawSocket on the serial link
+ws://HOST:PORT/PATH  wss://HOST:PORT/PATH           WebSocket (extra `websocket`)
 """
 
 from __future__ import annotations
