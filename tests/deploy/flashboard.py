@@ -97,8 +97,8 @@ class FlashBoard:
                 if pipe is not None:
                     pipe.close()
             if ended or status != RESET:
+                self._pty.close()  # USB: the port goes with the power
                 break
-        # A board without power answers nothing, but its port may be there.
 
     def _pump(self, child: subprocess.Popen[bytes]) -> bool:
         """Carry octets until the child ends (False) or we are closed (True)."""

@@ -117,9 +117,8 @@ def run(code, name):
         return scope, text.getvalue()
 
 
-def main():
+def boot():
     sys.stdout.write("power on\n")
-    mount(sys.argv[1])
     sys.path[:] = ["", ".frozen", "/lib"]
     sys.modules["machine"] = Machine
     sys.modules["micropython"] = Micropython()
@@ -132,8 +131,20 @@ def main():
         failed = run(code, name)[1]
         if failed:
             sys.stdout.write(failed)
+
+
+def main():
+    mount(sys.argv[1])
+    try:
+        boot()
+    except KeyboardInterrupt:
+        pass
     sys.stdout.write("MicroPython on a flash of its own\n>>> ")
-    prompt()
+    while True:
+        try:
+            prompt()
+        except KeyboardInterrupt:
+            pass
 
 
 def prompt():

@@ -70,7 +70,10 @@ def read(path):
     if len(octets) > _SIZE_MAX:
         raise ValueError("it is longer than %d octets" % _SIZE_MAX)
     try:
-        found = json.loads(octets.decode())
+        text = octets.decode().strip()
+        if text[:1] == "{" and text[-1:] != "}":
+            raise ValueError  # MicroPython would take what is cut off
+        found = json.loads(text)
     except (ValueError, UnicodeError):
         raise ValueError("it is not JSON")
     return check(found), octets

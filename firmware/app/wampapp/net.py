@@ -38,8 +38,6 @@ def check_clock(ntp):
 
 def _context(path):
     """A context that trusts the certificate in a file (DER, or PEM) and nothing else."""
-    import ssl
-
     if path is None:
         raise ConfigurationError(
             'rss:// needs "ca", the file with the certificate to trust: boards carry none'
@@ -49,6 +47,8 @@ def _context(path):
             octets = file.read(16384)
     except OSError as error:
         raise ConfigurationError("ca: %s cannot be read: %s" % (path, error))
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_mode = ssl.CERT_REQUIRED
     if octets.startswith(b"-----"):

@@ -12,6 +12,7 @@ import base64
 import contextlib
 import io
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ OLDEST = (1, 23)
 _CHUNK = 1024  # octets of a file in one command; the board decodes it in RAM
 _PROMPT_S = 3.0  # then Ctrl-C is typed again: in the middle of a frame of the link it is data
 WAIT_S = 12.0
+_QUIET_S = 0.3
+_BANNER = b"raw REPL; CTRL-B to exit\r\n"
+_ANSWER_S = 5.0  # for the first octet of what answers a command
 _COMMAND_S = 60.0  # a flash write of a board takes 0.4 s; an emulated board is slow
 _BACK_S = 20.0  # after a reset the port goes away and comes back
 
@@ -147,6 +151,7 @@ class Remote:
             ) from None
         check_port(self.port)
         heard = ""
+        asked = False
         end = time.monotonic() + self._wait_s
         while True:
             if self._transport is None:
@@ -154,7 +159,7 @@ class Remote:
                 try:
                     with self._errors("cannot be opened"):
                         self._transport = SerialTransport(
-                            self.port, baudrate=self._baud, timeout=5
+                            self.port, baudrate=self._baud, timeout=_ANSWER_S
                         )
                         self._count()
                 except Failure:
@@ -163,17 +168,18 @@ class Remote:
                     raise TransportError(
                         f"port {self.port}: {reason or 'it cannot be opened'}"
                     ) from None
-            chatter = io.StringIO()  # mpremote prints what it heard instead of a prompt
-            try:
-                with contextlib.redirect_stdout(chatter), self._errors("went away"):
-                    wait_s = max(0.1, min(_PROMPT_S, end - time.monotonic()))
-                    self._transport.enter_raw_repl(soft_reset=False, timeout_overall=wait_s)
-                return
-            except Failure:
-                said = chatter.getvalue().strip()
-                heard = heard if said in ("", "b''") else _text(said)
-                if time.monotonic() >= end:
-                    break
+            with self._errors("went away"):
+                said = self._interrupt(min(end, time.monotonic() + _PROMPT_S))
+                if said is None:
+                    # What answers an earlier Ctrl-A may still be on its way.
+                    again = time.monotonic() + _PROMPT_S
+                    if not asked or self._interrupt(again, _QUIET_S) is None:
+                        return
+                elif said:
+                    heard = _text(said)
+            asked = True
+            if time.monotonic() >= end:
+                break
         self._drop()
         if heard:
             raise ConfigurationError(
@@ -184,6 +190,33 @@ class Remote:
             f"port {self.port}: nothing answers. Is it a board with MicroPython (`microwamp flash`"
             " puts it there)? Is it the port of its console? Does its program switch Ctrl-C off?"
         )
+
+    def _interrupt(self, end: float, quiet_s: float = 0.0) -> str | None:
+        """Ctrl-C, Ctrl-A: None if the raw prompt comes, else what came instead.
+
+        mpremote's own way waits for ever where something talks without a pause.
+        """
+        port = self._transport.serial
+        port.timeout = quiet_s or 0.05
+        port.write(b"\r\x03")
+        before = b""
+        while time.monotonic() < end:
+            octets = port.read(4096)
+            before = (before + octets)[-400:]
+            if not octets:
+                break
+        port.timeout = 0.05
+        port.write(b"\r\x01")
+        seen = bytearray()
+        while not seen.endswith(_BANNER):
+            octet = port.read(1)
+            seen += octet
+            del seen[:-400]
+            if time.monotonic() > end:
+                return (before + seen).decode("utf-8", "replace")
+        port.timeout = _ANSWER_S
+        self._transport.in_raw_repl = True
+        return None
 
     def close(self) -> None:
         """Give the prompt back and close the port."""
@@ -333,7 +366,7 @@ class Remote:
                 progress(len(part))
             self.exec(f"_e({path!r}, {digest!r})")
         except RemoteProtocolError as e:
-            if "ENOSPC" in str(e) or "Errno 28" in str(e):
+            if re.search(r"ENOSPC|Errno 28|OSError: 28\b", str(e)):
                 raise TransportError(
                     f"port {self.port}: the board's flash is full: remove files of your own"
                     " (`mpremote ls`), the rest is as it was"
