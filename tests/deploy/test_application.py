@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def key_text(tmp_path: Path) -> bytes:
     return path.read_bytes()
 
 
-def image(path: Path, more: dict[str, bytes | str]) -> Path:
+def image(path: Path, more: Mapping[str, bytes | str]) -> Path:
     """A flash with the library, the application and more."""
     everything = {**BYTECODE, "/main.py": boards.main_program(), **more}
     path.write_bytes(make_image({n.lstrip("/"): o for n, o in everything.items()}, SIZE))

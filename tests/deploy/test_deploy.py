@@ -76,6 +76,7 @@ def check_whole(flash: Path, more: set[str] = frozenset()) -> None:  # type: ign
 # -- all of it, as a user does --------------------------------------------------------------------
 
 
+@pytest.mark.timeout(120)
 async def test_the_five_minutes(tmp_path: Path) -> None:
     """From an empty board to a call, every step by its command, in an empty folder."""
 
@@ -494,7 +495,7 @@ def test_a_folder_that_hides_the_library(tmp_path):
         (["--watchdog-ms", "5"], "watchdog_ms must be 0 (off) or 1000 to 8388"),
         (["--config", "/nope.json"], "/nope.json cannot be read"),
         (["--wifi-password-file", "x"], "needs --wifi NAME"),
-        (["--ca", "/etc/hostname"], "is no certificate in PEM or DER"),
+        (["--ca", "/etc/hostname"], "is not one certificate in PEM or DER"),
     ],
 )
 def test_options_that_cannot_be_are_refused_before_the_board_is_touched(capsys, words, said):

@@ -37,7 +37,7 @@ def check_clock(ntp):
 
 
 def _context(path):
-    """A context that trusts the certificate in a file (DER, or PEM) and nothing else."""
+    """A context that trusts the certificate in a file (DER) and nothing else."""
     if path is None:
         raise ConfigurationError(
             'rss:// needs "ca", the file with the certificate to trust: boards carry none'
@@ -51,10 +51,8 @@ def _context(path):
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_mode = ssl.CERT_REQUIRED
-    if octets.startswith(b"-----"):
-        octets += b"\0"  # Mbed TLS knows PEM by its final zero
     try:
         context.load_verify_locations(cadata=octets)
     except (ValueError, OSError) as error:
-        raise ConfigurationError("ca: %s holds no certificate: %s" % (path, error))
+        raise ConfigurationError("ca: %s holds no certificate (DER): %s" % (path, error))
     return context

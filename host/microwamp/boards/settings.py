@@ -15,6 +15,8 @@ from . import application, boards
 from .deployment import CONFIG
 from .remote import Facts, Remote
 
+CA = "/ca.der"  # the certificate on the board
+
 
 def checker() -> ModuleType:
     """The module `wampapp.config`, as it runs on the board."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Deploy; raises ConfigurationError, TransportError, RemoteProtocolError."""
     given = _given(options)
-    extra = {} if options.ca is None else {"/ca": _certificate(options.ca)}
+    extra = {} if options.ca is None else {settings.CA: _certificate(options.ca)}
     with remote.Remote(options.port, options.baud, options.wait) as board:
         facts = board.facts()
         deployment.check_version(options.port, facts)
@@ -95,7 +96,7 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
     elif options.wifi_password_file is not None:
         raise ConfigurationError("--wifi-password-file needs --wifi NAME")
     if options.ca is not None:
-        given["ca"] = "/ca"
+        given["ca"] = settings.CA
     settings.render(given)  # what is wrong is found before the board is touched
     return given
 
@@ -105,9 +106,19 @@ def _certificate(path: str) -> bytes:
         octets = Path(path).read_bytes()
     except OSError as e:
         raise ConfigurationError(f"--ca {path} cannot be read: {e.strerror}") from e
-    if len(octets) > 16384 or not (b"-----BEGIN CERT" in octets or octets[:1] == b"\x30"):
-        raise ConfigurationError(f"--ca {path} is no certificate in PEM or DER")
-    return octets
+    if octets[:1] == b"\x30":
+        found = octets
+    else:
+        # Not every port of MicroPython reads PEM; all read DER.
+        try:
+            found = ssl.PEM_cert_to_DER_cert(octets.decode())
+        except (ValueError, UnicodeError):
+            raise ConfigurationError(
+                f"--ca {path} is not one certificate in PEM or DER"
+            ) from None
+    if len(found) > 16384:
+        raise ConfigurationError(f"--ca {path} has {len(found):,} octets: it is no certificate")
+    return found
 
 
 def _dry_run(

@@ -1,0 +1,34 @@
+"""The other of two boards: its lamp is switched by com.example.lamp."""
+
+import asyncio
+
+import wamp
+
+try:
+    from settings import URL
+except ImportError:
+    URL = "serial:"  # the USB cable, and a bridge at its other end
+
+try:
+    from machine import Pin
+
+    lamp = Pin("LED", Pin.OUT)
+except (ImportError, ValueError):
+    lamp = None
+
+client = wamp.Client(URL, log=print)
+
+
+@client.register("com.example.lamp")
+def switch(on):
+    if lamp is not None:
+        lamp.value(on)
+    print("lamp", on)
+
+
+async def main():
+    async with client:
+        await client.ended()
+
+
+asyncio.run(main())
