@@ -23,9 +23,7 @@ def uf2(family: int, blocks: int = 4, start: int = 0, flags: int = 0x2000) -> by
     made = b""
     for n in range(blocks):
         target = 0x10000000 + start + 256 * n
-        head = struct.pack(
-            "<8I", 0x0A324655, 0x9E5D5157, flags, target, 256, n, blocks, family
-        )
+        head = struct.pack("<8I", 0x0A324655, 0x9E5D5157, flags, target, 256, n, blocks, family)
         made += head + bytes(476) + struct.pack("<I", 0x0AB16F30)
     return made
 

@@ -8,7 +8,7 @@ does not allow it (crossbar's default allows none of them).
 import asyncio
 
 from .errors import Error
-from .requests import Result
+from .results import Result
 
 
 class Testament:

@@ -113,9 +113,7 @@ def _certificate(path: str) -> bytes:
         try:
             found = ssl.PEM_cert_to_DER_cert(octets.decode())
         except (ValueError, UnicodeError):
-            raise ConfigurationError(
-                f"--ca {path} is not one certificate in PEM or DER"
-            ) from None
+            raise ConfigurationError(f"--ca {path} is not one certificate in PEM or DER") from None
     if len(found) > 16384:
         raise ConfigurationError(f"--ca {path} has {len(found):,} octets: it is no certificate")
     return found
