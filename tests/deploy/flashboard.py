@@ -29,10 +29,11 @@ class FlashBoard:
     """port: what the host opens. text: all that the board printed. starts: of the interpreter.
 
     cut: the write of the flash at which the power fails. pull: octets from the host after which
-    the cable is pulled. powered: whether it still runs.
+    the cable is pulled. dog_s: how long after a WDT was made it resets the board. powered: whether
+    it still runs.
     """
 
-    def __init__(self, flash: Path, *, cut: int = 0, pull: int = 0, heap: str = "400k") -> None:
+    def __init__(self, flash: Path, *, cut: int = 0, pull: int = 0, dog_s: float = 0.0) -> None:
         if not flash.exists():
             flash.write_bytes(b"\xff" * SIZE)
         self.text = ""
@@ -43,7 +44,8 @@ class FlashBoard:
         self._flash = flash
         self._cut = cut
         self._pull = pull
-        self._command = [*micropython.command("unix32", heap), str(DEVICE), str(flash)]
+        self._dog_s = dog_s
+        self._command = [*micropython.command("unix32", "400k"), str(DEVICE), str(flash)]
         self._pty = Pty()
         self.port = self._pty.path
         self._child: subprocess.Popen[bytes] | None = None
@@ -96,17 +98,22 @@ class FlashBoard:
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
                     pipe.close()
-            if ended or status != RESET:
+            if ended or status not in (RESET, -signal.SIGKILL):
                 self._pty.close()  # USB: the port goes with the power
                 break
 
     def _pump(self, child: subprocess.Popen[bytes]) -> bool:
         """Carry octets until the child ends (False) or we are closed (True)."""
         assert child.stdin is not None and child.stdout is not None
+        bite: float | None = None
         heard = False  # a signal before that would meet no interpreter
         out, into = child.stdout.fileno(), child.stdin.fileno()
         while True:
-            ready, _, _ = select.select([out, self._stop, self._pty.fd], [], [])
+            left = None if bite is None else max(bite - time.monotonic(), 0)
+            ready, _, _ = select.select([out, self._stop, self._pty.fd], [], [], left)
+            if not ready:
+                child.kill()  # the watchdog, which nobody feeds
+                return False
             if self._stop in ready:
                 return True
             if out in ready:
@@ -114,6 +121,8 @@ class FlashBoard:
                 if not octets:
                     return False
                 heard = True
+                if self._dog_s and b"WDT" in octets:
+                    bite = time.monotonic() + self._dog_s
                 self.text += octets.decode("utf-8", "replace")
                 if not self.pulled:
                     self._say(octets)

@@ -241,6 +241,37 @@ def test_a_main_program_of_ones_own_is_kept_and_out_of_the_way_meanwhile(tmp_pat
     assert not {"/main.py.parked", "/safe_mode"} & set(there)
 
 
+WATCHED = b"""
+import machine
+print('watched')
+dog = machine.WDT(timeout=1000)
+while True:
+    pass
+"""
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("dog_s", [0.4, 3.0])
+def test_a_board_in_a_watchdog_loop(tmp_path, capsys, dog_s):
+    """It resets before all has been looked at, or in the middle of the first file."""
+    flash = tmp_path / "flash"
+    with FlashBoard(flash, dog_s=dog_s) as board:
+        with Remote(board.port) as remote:
+            remote.exec(f"f = open('/main.py', 'wb')\nf.write({WATCHED!r})\nf.close()\n")
+            remote.reset()
+        board.wait("watched")
+        status, out, err = run(capsys, "deploy", board.port, "--anonymous", "--wait", "5")
+        assert status == 0, err
+        assert "main.py is kept" in out
+        starts = board.starts
+        board.text = ""
+        board.wait("watched")
+        assert board.starts >= starts
+    there = files(flash)
+    assert there["/main.py"] == WATCHED
+    assert {path for path in there if path.startswith("/lib/wamp/")} <= set(FEW)
+
+
 @pytest.mark.usefixtures("few")
 def test_safe_mode_of_the_users_own_stays(tmp_path):
     flash = tmp_path / "flash"

@@ -25,6 +25,7 @@ MAIN = "/main.py"
 PARKED = "/main.py.parked"
 SAFE_MODE = "/safe_mode"
 CONFIG = "/wamp.json"
+_AGAIN_S = 5.0  # a board that a watchdog has reset is back by then; a cable that is out is not
 # What we write into the marker; one with anything else in it is the user's, and stays.
 _OURS = b"deploy\n"
 
@@ -171,6 +172,19 @@ def safe_mode(remote: Remote, facts: Facts) -> Iterator[None]:
         f"try:\n    os.rename({PARKED!r}, {MAIN!r})\nexcept OSError:\n    pass\n"
         f"os.remove({SAFE_MODE!r})\n"
     )
+
+
+def hold(remote: Remote) -> Facts:
+    """A board that went away under our hands, perhaps by its watchdog: get it into safe mode.
+
+    Raises TransportError if it does not come back, or not for long enough.
+    """
+    remote.reopen(_AGAIN_S)
+    facts = remote.facts()
+    if SAFE_MODE not in facts.found:
+        _enter(remote, facts)
+        facts = remote.facts()
+    return facts
 
 
 def _enter(remote: Remote, facts: Facts) -> None:

@@ -254,9 +254,9 @@ class Remote:
             time.sleep(0.2)
         self._drop()
 
-    def reopen(self) -> None:
-        """After a reset: wait for the port, at most 20 s, and get the prompt."""
-        end = time.monotonic() + _BACK_S
+    def reopen(self, limit_s: float | None = None) -> None:
+        """After a reset: wait for the port, at most `limit_s` (20 s), and get the prompt."""
+        end = time.monotonic() + (_BACK_S if limit_s is None else limit_s)
         while True:
             try:
                 self.open()

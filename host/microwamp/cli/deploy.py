@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import ssl
 import sys
 from pathlib import Path
 from typing import Any
 
-from wamp.errors import ConfigurationError
+from wamp.errors import ConfigurationError, TransportError
 
 from ..boards import deployment, remote, settings
 
@@ -55,14 +56,20 @@ def run(options: argparse.Namespace) -> int:
     given = _given(options)
     extra = {} if options.ca is None else {settings.CA: _certificate(options.ca)}
     with remote.Remote(options.port, options.baud, options.wait) as board:
-        facts = board.facts()
-        deployment.check_version(options.port, facts)
-        own = {deployment.CONFIG: settings.merge(board, facts, given), **extra}
         if options.dry_run:
-            return _dry_run(options, board, facts, own)
-        done = deployment.deploy(
-            board, own, facts=facts, force=options.force, progress=progress(options.json)
-        )
+            facts = board.facts()
+            return _dry_run(options, board, facts, _own(options, board, facts, given, extra))
+        try:
+            facts = board.facts()
+            done = _deploy(options, board, facts, given, extra)
+        except TransportError as e:
+            if not os.path.exists(options.port):
+                raise
+            try:
+                facts = deployment.hold(board)
+            except (TransportError, ConfigurationError):
+                raise e from None
+            done = _deploy(options, board, facts, given, extra)
     if options.json:
         print(json.dumps({"port": options.port, **vars(done)}))
         return 0
@@ -73,6 +80,29 @@ def run(options: argparse.Namespace) -> int:
         f" {done.kept} were right already; {done.sent:,} octets sent in {done.seconds:.1f} s"
     )
     return 0
+
+
+def _own(
+    options: argparse.Namespace,
+    board: remote.Remote,
+    facts: remote.Facts,
+    given: dict[str, Any],
+    extra: dict[str, bytes],
+) -> dict[str, bytes]:
+    deployment.check_version(options.port, facts)
+    return {deployment.CONFIG: settings.merge(board, facts, given), **extra}
+
+
+def _deploy(
+    options: argparse.Namespace,
+    board: remote.Remote,
+    facts: remote.Facts,
+    given: dict[str, Any],
+    extra: dict[str, bytes],
+) -> deployment.Outcome:
+    own = _own(options, board, facts, given, extra)
+    draw = progress(options.json)
+    return deployment.deploy(board, own, facts=facts, force=options.force, progress=draw)
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
