@@ -25,6 +25,8 @@ AGE_MS: Final = 8000
 # Descriptors are named by systemd's rules; the memory file is this one.
 STATE: Final = "state"
 
+_TUPLE: Final = 65001  # our tag, within the state only
+
 _CODE: Final = (
     "wamp.link",
     "wamp.linkacceptor",
@@ -57,11 +59,22 @@ def state_of(link: object) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
+        # As such: what is sorted together has to be of one type.
+        return cbor2.CBORTag(_TUPLE, [_plain(one) for one in value])
+    if isinstance(value, list):
         return [_plain(one) for one in value]
     if value is None or isinstance(value, bool | int | str | bytes):
         return value
     raise TypeError(f"a link holds a {type(value).__name__}, which cannot be handed over")
+
+
+def _back(value: Any) -> Any:
+    if isinstance(value, cbor2.CBORTag) and value.tag == _TUPLE:
+        return tuple(_back(one) for one in value.value)
+    if isinstance(value, list):
+        return [_back(one) for one in value]
+    return value
 
 
 def restore(link: object, state: Mapping[str, Any]) -> None:
@@ -79,7 +92,7 @@ def restore(link: object, state: Mapping[str, Any]) -> None:
                 raise ValueError(f"the link's {name} has another size")
             memoryview(before)[:] = value
         else:
-            setattr(link, name, tuple(value) if isinstance(before, tuple) else value)
+            setattr(link, name, _back(value))
 
 
 async def settled(busy: Callable[[], bool]) -> bool:
