@@ -539,9 +539,12 @@ def test_no_screen_is_larger_than_its_terminal():
 async def fetch(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
-    octets = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
-    return octets
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionError:
+        return b""  # closed with some of the request unread: how that looks is the system's choice
+    finally:
+        writer.close()
 
 
 async def test_metrics(tmp_path):
