@@ -115,7 +115,6 @@ async def steps(generator):
 
 def _joined(client):
     """The session is there: what waited for it goes on, what was declared is sent."""
-    client.joins += 1
     get = client.details.get
     who = get("realm", client.realm), get("authid"), get("authmethod", "anonymous")
     client._log("joined %s as %s (%s)" % who)

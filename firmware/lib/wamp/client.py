@@ -334,6 +334,7 @@ class Client:
         elif kind == _JOINED:
             self.session = self._protocol.session
             self.details = report[1]
+            self.joins += 1
         elif kind == _ENDED:
             raise report[1] or TransportLost("we left")
         elif kind == _REVOKED:
