@@ -11,7 +11,8 @@ import pytest
 import microwamp.bridge
 from microwamp import cli
 from microwamp.bridge.config import BridgeConfig, Limits, PortConfig, usb
-from microwamp.bridge.configfile import load, parse, where
+from microwamp.bridge.configfile import load, parse
+from microwamp.tomlfile import where
 from microwamp_rig.crossbar import make_certificate
 from wamp.errors import ConfigurationError
 

@@ -199,15 +199,15 @@ def test_file():
 BAD_FILES = [
     ("", "at least one realm"),
     ("[", "not TOML"),
-    ("colour = 1", "unknown key colour; known: certificate, closing_timeout"),
-    ("[[realm]]\nname='r'\nanonymus=true", r"unknown key realm\[0\].anonymus"),
+    ("colour = 1", "line 1: unknown key colour; known: certificate, closing_timeout"),
+    ("[[realm]]\nname='r'\nanonymus=true", r"line 3: unknown key realm\[0\].anonymus"),
     (
         "[[realm]]\nname='r'\n[[realm.principal]]\nauthid='a'\nTicket='hush'",
         r"unknown key realm\[0\].principal\[0\].Ticket",
     ),
     (
         "[[realm]]\nname='r'\n[[realm.role]]\nname='x'",
-        r"key realm\[0\].role\[0\].allow is missing",
+        r"line 3: key realm\[0\].role\[0\].allow is missing",
     ),
     ("[[realm]]\nanonymous=true", r"key realm\[0\].name is missing"),
     (
@@ -218,7 +218,9 @@ BAD_FILES = [
     ("listen = 'rs://a:1'", "key listen is 'rs://a:1', a list needed"),
     ("listen = [5]", r"key listen\[0\] is 5, a string needed"),
     ("opening_timeout = '5'", "key opening_timeout is '5', a number needed"),
-    ("[limits]\nmessages = 5", "unknown key limits.messages"),
+    ("[limits]\nmessage = 5", "line 2: message must be"),
+    ("[[realm]]\nname='r'\n[[realm.principal]]\nauthid='a'", "line 3: .* or public_keys"),
+    ("[limits]\nmessages = 5", "line 2: unknown key limits.messages"),
     ("[limits]\nmessage = true", "key limits.message is True, an integer needed"),
     ("[[realm]]\nname='r'\nanonymous=5", "a string or true or false needed"),
     ("[realm]\nname='r'", "key realm is .*, a list needed"),
@@ -241,7 +243,7 @@ def test_mistakes_in_the_file(tmp_path: Path):
             load(path)
     path = tmp_path / "binary"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigurationError, match="not UTF-8"):
+    with pytest.raises(ConfigurationError, match="line 1: it is not UTF-8"):
         load(path)
 
 

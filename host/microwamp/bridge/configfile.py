@@ -4,18 +4,15 @@ Everything is checked before anything is opened; errors name the line and what i
 """
 
 import os
-import re
-import tomllib
-from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from wamp.errors import ConfigurationError
 
+from .. import tomlfile
+from ..tomlfile import KeyPath, TomlText
 from .config import BridgeConfig, Discover, Limits, PortConfig, context, loopback, pair
-
-Path_ = tuple[str | int, ...]
 
 _WORDS: Final = {
     str: "a string",
@@ -58,48 +55,21 @@ def load(path: str | Path) -> BridgeConfig:
     Raises ConfigurationError: no such file, not TOML, an unknown key (with its line and the known
     ones), a wrong type, a value that cannot work.
     """
-    try:
-        octets = Path(path).read_bytes()
-        text = octets.decode()
-    except OSError as e:
-        raise ConfigurationError(f"cannot read {path}: {e.strerror}") from e
-    except UnicodeDecodeError as e:
-        line = octets.count(b"\n", 0, e.start) + 1
-        raise ConfigurationError(f"{path}: line {line}: it is not UTF-8 text") from e
-    try:
-        return parse(text)
-    except ConfigurationError as e:
-        raise ConfigurationError(f"{path}: {e}") from e
+    return tomlfile.load(path, parse)
 
 
 def parse(text: str) -> BridgeConfig:
     """The configuration in a TOML text; raises ConfigurationError as `load` does."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise ConfigurationError(f"not TOML: {e}") from e
-    return _Reader(text).read(table)
+    return _Reader(TomlText(text)).read()
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
-        self._lines = where(text)
+    def __init__(self, text: TomlText) -> None:
+        self._table = text.table
+        self._error = text.error
+        self._guard = text.guard
 
-    def _error(self, at: Path_, text: str) -> ConfigurationError:
-        while at and at not in self._lines:
-            at = at[:-1]
-        line = self._lines.get(at)
-        return ConfigurationError(f"line {line}: {text}" if line else text)
-
-    def _guard(self, at: Path_, make: Callable[[], Any]) -> Any:
-        try:
-            return make()
-        except ConfigurationError as e:
-            # The text begins with the name of the key, where it is about one.
-            word = str(e).partition(" ")[0].rstrip(":")
-            raise self._error((*at, word), str(e)) from e
-
-    def _check(self, table: dict[str, Any], at: Path_, keys: dict[str, type]) -> None:
+    def _check(self, table: dict[str, Any], at: KeyPath, keys: dict[str, type]) -> None:
         for key, value in table.items():
             here = (*at, key)
             if key not in keys:
@@ -113,7 +83,8 @@ class _Reader:
                 words = "written [[port]]" if key == "port" else _WORDS[kind]
                 raise self._error(here, f"{key} is {value!r:.40}, {words} needed")
 
-    def read(self, table: dict[str, Any]) -> BridgeConfig:
+    def read(self) -> BridgeConfig:
+        table = self._table
         self._check(table, (), _TOP)
         self._routers = self._read_routers(table.get("routers", {}))
         general = {key: value for key, value in table.items() if key in _SERVED}
@@ -143,11 +114,9 @@ class _Reader:
         if table.get("user"):
             self._user(table["user"])
         values = {key: table[key] for key in ("control", "metrics", "user") if key in table}
-        made = self._guard(
+        return self._guard(
             (), lambda: BridgeConfig(ports=tuple(ports), discover=discover, **values)
         )
-        assert isinstance(made, BridgeConfig)
-        return made
 
     def _user(self, name: str) -> None:
         import pwd
@@ -172,7 +141,7 @@ class _Reader:
             found[name] = (one["url"], cafile)
         return found
 
-    def _port(self, table: dict[str, Any], at: Path_, general: dict[str, Any]) -> PortConfig:
+    def _port(self, table: dict[str, Any], at: KeyPath, general: dict[str, Any]) -> PortConfig:
         values = {**general, **table}
         named_at = at if "router" in table else ()
         if "router" not in values:
@@ -186,7 +155,7 @@ class _Reader:
             )
         from .config import check_router
 
-        named: Path_ = ("routers", router, "url") if router in self._routers else ("router",)
+        named: KeyPath = ("routers", router, "url") if router in self._routers else ("router",)
         try:
             check_router(url)
         except ConfigurationError as e:
@@ -225,47 +194,6 @@ class _Reader:
         own = {key: value for key, value in table.items() if key in _SERVED}
         like = self._port({"id": "discovered", **own}, at, general)
         return Discover(tuple(found), replace(like, name=""), most)
-
-
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_NAME = r"(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')"
-_KEY = re.compile(rf"\s*({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
-_PART = re.compile(_NAME)
-
-
-def where(text: str) -> dict[Path_, int]:
-    """The line on which each table and key of a TOML text begins, by its path. tomllib does not
-    tell. Keys of inline tables are found by the key that holds them."""
-    lines: dict[Path_, int] = {}
-    lists: dict[Path_, int] = {}
-    table: Path_ = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        match = _HEADER.match(line)
-        if match:
-            path: Path_ = ()
-            parts = _parts(match[2])
-            for part in parts[:-1]:
-                path = (*path, part)
-                if path in lists:
-                    path = (*path, lists[path])
-            path = (*path, parts[-1]) if parts else path
-            if match[1] == "[[":
-                lists[path] = lists.get(path, -1) + 1
-                path = (*path, lists[path])
-            lines.setdefault(path, number)
-            table = path
-            continue
-        match = _KEY.match(line)
-        if match:
-            path = table
-            for part in _parts(match[1]):
-                path = (*path, part)
-                lines.setdefault(path, number)
-    return lines
-
-
-def _parts(dotted: str) -> list[str]:
-    return [part.strip("\"'") for part in _PART.findall(dotted)]
 
 
 def default_control() -> str:

@@ -82,7 +82,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not 1024 <= self.message <= LENGTH_MAX + 1:
-            raise ConfigurationError("limits: message must be from 1024 to 16777216 octets")
+            raise ConfigurationError("message must be from 1024 to 16777216 octets")
 
 
 @dataclass(frozen=True)

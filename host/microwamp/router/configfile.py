@@ -43,13 +43,12 @@ The keys are the fields of the classes in `config` and `principals`, with `realm
 `role` for the lists of tables and `limits` for the one table of limits.
 """
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from wamp.errors import ConfigurationError
-
+from .. import tomlfile
+from ..tomlfile import KeyPath, TomlText
 from .config import Kept, Limits, Permission, RealmConfig, Role, RouterConfig, Trust
 from .principals import Principal, Scram
 
@@ -112,114 +111,118 @@ _LIMITS: _Keys = {name: int for name in Limits.__dataclass_fields__}
 def load(path: str | Path) -> RouterConfig:
     """Read a file.
 
-    Raises ConfigurationError: no such file, not TOML, an unknown key (named, with the known ones),
-    a wrong type, a value that cannot work.
+    Raises ConfigurationError: no such file, not TOML, an unknown key (with its line and the known
+    ones), a wrong type, a value that cannot work.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as e:
-        raise ConfigurationError(f"cannot read {path}: {e.strerror}") from e
-    except UnicodeDecodeError as e:
-        raise ConfigurationError(f"{path} is not UTF-8 text") from e
-    try:
-        return parse(text)
-    except ConfigurationError as e:
-        raise ConfigurationError(f"{path}: {e}") from e
+    return tomlfile.load(path, parse)
 
 
 def parse(text: str) -> RouterConfig:
     """The configuration in a TOML text; raises ConfigurationError as `load` does."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise ConfigurationError(f"not TOML: {e}") from e
-    _check(table, "", _ROUTER)
-    values = {**table}
-    realms = values.pop("realm", [])
-    values["realms"] = tuple(_realm(one, f"realm[{i}].") for i, one in enumerate(realms))
-    if "listen" in values:
-        values["listen"] = tuple(values["listen"])
-    if "limits" in values:
-        _check(values["limits"], "limits.", _LIMITS)
-        values["limits"] = Limits(**values["limits"])
-    return RouterConfig(**values)
+    return _Reader(TomlText(text)).read()
 
 
-def _realm(table: dict[str, Any], at: str) -> RealmConfig:
-    _check(table, at, _REALM)
-    _needed(table, at, "name")
-    values = {**table}
-    anonymous = values.pop("anonymous", False)
-    principals = []
-    for i, one in enumerate(values.pop("principal", [])):
-        here = f"{at}principal[{i}]."
-        _check(one, here, _PRINCIPAL)
-        _needed(one, here, "authid")
-        principals.append(_principal(one, here))
-    roles = []
-    for i, one in enumerate(values.pop("role", [])):
-        here = f"{at}role[{i}]."
-        _check(one, here, _ROLE)
-        _needed(one, here, "name")
-        _needed(one, here, "allow")
-        permissions = []
-        for j, entry in enumerate(one["allow"]):
-            _check(entry, f"{here}allow[{j}].", _PERMISSION)
-            _needed(entry, f"{here}allow[{j}].", "actions")
-            permissions.append(Permission(entry.get("uri", ""), frozenset(entry["actions"])))
-        roles.append(Role(one["name"], tuple(permissions)))
-    trust = _tables(values.pop("trust", []), f"{at}trust", _TRUST, "level", Trust)
-    history = _tables(values.pop("history", []), f"{at}history", _HISTORY, "uri", Kept)
-    return RealmConfig(
-        anonymous={True: "anonymous", False: None}.get(anonymous, anonymous),
-        principals=tuple(principals),
-        roles=tuple(roles),
-        trust=trust,
-        history=history,
-        **values,
-    )
+class _Reader:
+    def __init__(self, text: TomlText) -> None:
+        self._table = text.table
+        self._error = text.error
+        self._guard = text.guard
+
+    def read(self) -> RouterConfig:
+        values = {**self._checked(self._table, (), _ROUTER)}
+        realms = values.pop("realm", [])
+        values["realms"] = tuple(self._realm(one, ("realm", i)) for i, one in enumerate(realms))
+        if "listen" in values:
+            values["listen"] = tuple(values["listen"])
+        if "limits" in values:
+            values["limits"] = self._made(Limits, values["limits"], ("limits",), _LIMITS)
+        return self._guard((), lambda: RouterConfig(**values))
+
+    def _realm(self, table: dict[str, Any], at: KeyPath) -> RealmConfig:
+        values = {**self._checked(table, at, _REALM, "name")}
+        anonymous = values.pop("anonymous", False)
+        values["anonymous"] = {True: "anonymous", False: None}.get(anonymous, anonymous)
+        values["principals"] = self._each(values, at, "principal", self._principal)
+        values["roles"] = self._each(values, at, "role", self._role)
+        values["trust"] = self._each(
+            values, at, "trust", lambda one, here: self._made(Trust, one, here, _TRUST, "level")
+        )
+        values["history"] = self._each(
+            values, at, "history", lambda one, here: self._made(Kept, one, here, _HISTORY, "uri")
+        )
+        return self._guard(at, lambda: RealmConfig(**values))
+
+    def _principal(self, table: dict[str, Any], at: KeyPath) -> Principal:
+        values = {**self._checked(table, at, _PRINCIPAL, "authid")}
+        for key in ("public_keys", "factors"):
+            values[key] = tuple(values.get(key, ()))
+        if "scram" in values:
+            values["scram"] = self._made(Scram, values["scram"], (*at, "scram"), _SCRAM)
+        return self._guard(at, lambda: Principal(**values))
+
+    def _role(self, table: dict[str, Any], at: KeyPath) -> Role:
+        values = {**self._checked(table, at, _ROLE, "name", "allow")}
+        return Role(values["name"], self._each(values, at, "allow", self._permission))
+
+    def _permission(self, table: dict[str, Any], at: KeyPath) -> Permission:
+        self._checked(table, at, _PERMISSION, "actions")
+        actions = frozenset(table["actions"])
+        return self._guard(at, lambda: Permission(table.get("uri", ""), actions))
+
+    def _each(
+        self,
+        values: dict[str, Any],
+        at: KeyPath,
+        key: str,
+        make: Callable[[dict[str, Any], KeyPath], T],
+    ) -> tuple[T, ...]:
+        """Takes the list of tables `key` out of `values`."""
+        return tuple(make(one, (*at, key, i)) for i, one in enumerate(values.pop(key, [])))
+
+    def _made(
+        self,
+        kind: Callable[..., T],
+        table: dict[str, Any],
+        at: KeyPath,
+        keys: _Keys,
+        *needed: str,
+    ) -> T:
+        self._checked(table, at, keys, *needed)
+        return self._guard(at, lambda: kind(**table))
+
+    def _checked(
+        self, table: dict[str, Any], at: KeyPath, keys: _Keys, *needed: str
+    ) -> dict[str, Any]:
+        for key, value in table.items():
+            here = (*at, key)
+            if key not in keys:
+                known = ", ".join(sorted(keys))
+                raise self._error(here, f"unknown key {_name(here)}; known: {known}")
+            kind = keys[key]
+            if isinstance(kind, list):
+                self._type(here, value, list)
+                for i, item in enumerate(value):
+                    self._type((*here, i), item, kind[0])
+            else:
+                self._type(here, value, kind)
+        for key in needed:
+            if key not in table:
+                raise self._error(at, f"key {_name((*at, key))} is missing")
+        return table
+
+    def _type(self, at: KeyPath, value: Any, kind: Any) -> None:
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if type(value) in kinds or (float in kinds and type(value) is int):
+            return
+        name = _name(at)
+        # A ticket without quotes is a ticket all the same: it is not repeated.
+        secret = name.endswith(("ticket", "totp", "secret", "password", "_key"))
+        found = "something else" if secret else f"{value!r:.32}"
+        needed = " or ".join(_WORDS[one] for one in kinds)
+        raise self._error(at, f"key {name} is {found}, {needed} needed")
 
 
-def _principal(table: dict[str, Any], at: str) -> Principal:
-    values = {**table}
-    for key in ("public_keys", "factors"):
-        values[key] = tuple(values.get(key, ()))
-    if "scram" in values:
-        _check(values["scram"], f"{at}scram.", _SCRAM)
-        values["scram"] = Scram(**values["scram"])
-    return Principal(**values)
-
-
-def _tables(
-    tables: list[dict[str, Any]], at: str, keys: _Keys, needed: str, kind: Callable[..., T]
-) -> tuple[T, ...]:
-    made = []
-    for i, one in enumerate(tables):
-        _check(one, f"{at}[{i}].", keys)
-        _needed(one, f"{at}[{i}].", needed)
-        made.append(kind(**one))
-    return tuple(made)
-
-
-def _needed(table: dict[str, Any], at: str, key: str) -> None:
-    if key not in table:
-        raise ConfigurationError(f"key {at}{key} is missing")
-
-
-def _check(table: dict[str, Any], at: str, keys: _Keys) -> None:
-    for key, value in table.items():
-        if key not in keys:
-            raise ConfigurationError(f"unknown key {at}{key}; known: {', '.join(sorted(keys))}")
-        kind = keys[key]
-        if isinstance(kind, list):
-            _type(f"{at}{key}", value, list)
-            for i, item in enumerate(value):
-                _type(f"{at}{key}[{i}]", item, kind[0])
-        else:
-            _type(f"{at}{key}", value, kind)
-
-
-_WORDS = {
+_WORDS: Final = {
     str: "a string",
     int: "an integer",
     float: "a number",
@@ -229,13 +232,6 @@ _WORDS = {
 }
 
 
-def _type(name: str, value: Any, kind: Any) -> None:
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if type(value) in kinds or (float in kinds and type(value) is int):
-        return
-    # A ticket without quotes is a ticket all the same: it is not repeated.
-    secret = name.endswith(("ticket", "totp", "secret", "password", "_key"))
-    found = "something else" if secret else f"{value!r:.32}"
-    raise ConfigurationError(
-        f"key {name} is {found}, {' or '.join(_WORDS[one] for one in kinds)} needed"
-    )
+def _name(at: KeyPath) -> str:
+    """As in realm[0].principal[1].ticket"""
+    return "".join(f"[{part}]" if type(part) is int else f".{part}" for part in at)[1:]
