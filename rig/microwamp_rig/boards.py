@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import signal
 import tempfile
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from microwamp_rig import micropython
+from microwamp_rig.board import Board, BoardError, ConsoleLog
 from microwamp_rig.process import signal_group
 from microwamp_rig.pty import Pty
 
-#: Longer console lines come in pieces of this many octets.
-LINE_LIMIT = 4096
 
-
-class BoardError(RuntimeError):
-    """The board did not do what was waited for; the text ends with its last console lines."""
-
-
-class UnixBoard:
+class UnixBoard(Board):
     """A program under MicroPython's unix port whose UART is one end of a pty.
 
     The program finds its end as the URL `serial:fd/N` in the environment variable MICROWAMP_URL
@@ -58,13 +48,8 @@ class UnixBoard:
         self._command = micropython.command(board, heap)
         self._env = micropython.environment(paths, {**os.environ, **(env or {})})
         self._args = list(args)
-        self._on_line = on_line
+        self._log = ConsoleLog(on_line, keep, self._status)
         self._process: asyncio.subprocess.Process | None = None
-        self._console: asyncio.Task[None] | None = None
-        self._news = asyncio.Condition()
-        self.lines: deque[str] = deque(maxlen=keep)
-        self._count = 0  # lines ever printed
-        self._expected = 0  # of these, how many `expect` has been over
         self.starts = 0
         self._folder = Path(tempfile.mkdtemp(prefix="microwamp-board-"))
         self.root = self._folder / "root"
@@ -77,22 +62,6 @@ class UnixBoard:
         self._pty = Pty()
         self.url = f"serial:fd/{self._pty.fd}"
         self.port = self._pty.path
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     @property
     def running(self) -> bool:
@@ -124,7 +93,7 @@ class UnixBoard:
             start_new_session=True,
         )
         self.starts += 1
-        self._console = asyncio.create_task(self._read_console(self._process))
+        self._over = asyncio.create_task(self._read_console(self._process))
 
     async def kill(self) -> None:
         """Power off in the middle of whatever it does (SIGKILL)."""
@@ -149,28 +118,9 @@ class UnixBoard:
             async with asyncio.timeout(timeout_s):
                 status = await process.wait()
         except TimeoutError:
-            raise BoardError(self._story(f"still running after {timeout_s} s")) from None
+            raise BoardError(self._log.story(f"still running after {timeout_s} s")) from None
         await self._ended()
         return status
-
-    async def expect(self, pattern: str, timeout_s: float = 10.0) -> re.Match[str]:
-        """Waits for a console line that matches the regular expression anywhere, among those
-        printed since the last one expected; returns the match."""
-        expression = re.compile(pattern)
-        try:
-            async with asyncio.timeout(timeout_s), self._news:
-                while True:
-                    first = self._count - len(self.lines)
-                    for number in range(max(first, self._expected), self._count):
-                        self._expected = number + 1
-                        match = expression.search(self.lines[number - first])
-                        if match:
-                            return match
-                    if self._console is None or self._console.done():
-                        raise BoardError(self._story(f"ended without a line like {pattern!r}"))
-                    await self._news.wait()
-        except TimeoutError:
-            raise BoardError(self._story(f"no line like {pattern!r} in {timeout_s} s")) from None
 
     async def close(self) -> None:
         """Ends everything and removes the port and `root`. Again is no error."""
@@ -178,10 +128,9 @@ class UnixBoard:
         self._pty.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _story(self, text: str) -> str:
-        console = "".join(f"\n  {line}" for line in list(self.lines)[-30:])
+    def _status(self) -> str:
         status = None if self._process is None else self._process.returncode
-        return f"board: {text} (exit status {status}); console:{console or ' silent'}"
+        return f" (exit status {status})"
 
     async def _end(self, number: signal.Signals, timeout_s: float) -> int:
         process = self._process
@@ -202,38 +151,14 @@ class UnixBoard:
 
     async def _ended(self) -> None:
         """The console is read to its end."""
-        console = self._console
-        if console is not None:
-            await asyncio.wait([console])  # unlike `await console` no cancellation reaches it
-            console.result()
+        over = self._over
+        if over is not None:
+            await asyncio.wait([over])  # unlike `await over` no cancellation reaches it
+            over.result()
 
     async def _read_console(self, process: asyncio.subprocess.Process) -> None:
         stream = process.stdout
         assert stream is not None
-        rest = b""
         while octets := await stream.read(65536):
-            *whole, rest = (rest + octets).split(b"\n")
-            lines = []
-            for line in whole:
-                lines += [line[n : n + LINE_LIMIT] for n in range(0, len(line) or 1, LINE_LIMIT)]
-            while len(rest) >= LINE_LIMIT:
-                lines.append(rest[:LINE_LIMIT])
-                rest = rest[LINE_LIMIT:]
-            await self._print(lines)
-        await self._print([rest] if rest else [])
-
-    async def _print(self, lines: list[bytes]) -> None:
-        for octets in lines:
-            line = octets.rstrip(b"\r").decode("utf-8", "replace")
-            self.lines.append(line)
-            self._count += 1
-            if self._on_line is not None:
-                try:
-                    self._on_line(line)
-                except Exception as error:
-                    # Not here: who stops reading the console stops the board.
-                    asyncio.get_running_loop().call_exception_handler(
-                        {"message": "on_line of a UnixBoard failed", "exception": error}
-                    )
-        async with self._news:
-            self._news.notify_all()
+            self._log.feed(octets)
+        self._log.end()

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import wamp
-from microwamp_rig.boards import BoardError, UnixBoard
+from microwamp_rig.board import BoardError
+from microwamp_rig.boards import UnixBoard
 from microwamp_rig.crossbar import CrossbarError, CrossbarNode
 from microwamp_rig.line import Line
 from microwamp_rig.process import signal_group, start, stop

@@ -10,21 +10,17 @@ import asyncio
 import errno
 import fcntl
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from microwamp_rig import micropython, process
-from microwamp_rig.boards import BoardError
+from microwamp_rig.board import Board, BoardError, ConsoleLog
 from microwamp_rig.pty import make_raw
-from microwamp_rig.rp2040.log import ConsoleLog
 from microwamp_rig.rp2040.repl import RawRepl
 
 OLDEST = (1, 23)
@@ -44,7 +40,7 @@ print(sys.implementation[0], sys.implementation[1][0], sys.implementation[1][1],
 """
 
 
-class RealBoard:
+class RealBoard(Board):
     """A board whose program is `main.py` on its file system.
 
     program, files, env, on_line, keep: as for `Rp2040Board`. console: path of the port of its
@@ -87,28 +83,11 @@ class RealBoard:
         self._repl = RawRepl(self.send_console, self._log.story)
         self._fd = -1
         self._heard = bytearray()  # since the port was opened: says what sort of thing is there
-        self._over: asyncio.Future[None] | None = None
         self._placed = False
         self.running = False
         self.starts = 0
 
     # -- life ------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def check(self) -> None:
         """Raises BoardError unless a board that can run the library is there. Its program ends."""
@@ -190,23 +169,11 @@ class RealBoard:
     # -- what happens on the board ---------------------------------------------------------------
 
     @property
-    def lines(self) -> deque[str]:
-        """What was printed while we had the console, line by line: the last `keep` lines."""
-        return self._log.lines
-
-    @property
     def port(self) -> str:
         """Path of the port at the other end of the board's UART."""
         if self._uart is None:
             raise LookupError("this board was made without a port for its UART")
         return self._uart
-
-    async def expect(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
-        """Waits for a console line that matches the regular expression anywhere, among those
-        printed since the last one expected; returns the match. Raises BoardError."""
-        if self._over is None:
-            raise BoardError("the board was never started")
-        return await self._log.expect(pattern, timeout_s, self._over)
 
     async def exec(self, code: str, timeout_s: float = 60.0) -> str:
         """Ends the program with Ctrl-C, runs `code` at the prompt and returns what it printed.

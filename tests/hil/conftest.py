@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from hil_bench import Bench
 
-from microwamp_rig.boards import BoardError
+from microwamp_rig.board import BoardError
 from microwamp_rig.boardtime import emulated_time
 from microwamp_rig.crossbar import CrossbarNode
 from microwamp_rig.pytest_plugin import CPU_SECONDS, run_coroutine

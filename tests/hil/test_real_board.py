@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from microwamp_rig.boards import BoardError
+from microwamp_rig.board import BoardError
 from microwamp_rig.pty import Pty
 from microwamp_rig.real import RealBoard
 from microwamp_rig.rp2040 import Rp2040Board

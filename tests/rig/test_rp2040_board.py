@@ -8,7 +8,7 @@ import time
 import pytest
 import serial
 
-from microwamp_rig.boards import BoardError
+from microwamp_rig.board import BoardError
 from microwamp_rig.rp2040 import Firmware, Rp2040Board
 
 # pyserial's client of rfc2217 calls what Python 3.10 deprecated.

@@ -9,7 +9,8 @@ import pytest
 import serial
 
 from microwamp_rig import micropython
-from microwamp_rig.boards import BoardError, UnixBoard
+from microwamp_rig.board import BoardError
+from microwamp_rig.boards import UnixBoard
 
 ECHO = """
 import asyncio, os

@@ -7,20 +7,16 @@ Offers what `UnixBoard` offers where a Pico has it, so that a test runs on eithe
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
-from microwamp_rig.boards import BoardError
+from microwamp_rig.board import Board, BoardError, ConsoleLog
 
 from .cures import EmulatorError
 from .engine import PacedEngine
 from .firmware import Firmware
 from .flash import FlashTiming
-from .log import ConsoleLog
 from .machine import Machine, Reset
 from .netport import LineChange, NetPort
 from .repl import RawRepl
@@ -36,7 +32,7 @@ _BOOT_MS = 3000.0
 Kind = Literal["pty", "rfc2217"] | None
 
 
-class Rp2040Board:
+class Rp2040Board(Board):
     """A board whose program is `main.py` on its file system.
 
     program: path of a script, or its text if it is a str; None: none (the REPL).
@@ -86,7 +82,6 @@ class Rp2040Board:
         self.uart.baud = uart_baud
         self._engine = PacedEngine(self.machine, rate)
         self._log = ConsoleLog(on_line, keep)
-        self._over: asyncio.Future[None] | None = None
         self._repl: RawRepl | None = None
         self._resets = asyncio.Event()
         self._boots = asyncio.Event()
@@ -120,22 +115,6 @@ class Rp2040Board:
             machine.console.on_room = self._console_port.room
 
     # -- life ------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def start(self, timeout_s: float = 60.0) -> None:
         """Power on, and wait until the console is up. Octets that the host sent before are lost.
@@ -239,11 +218,6 @@ class Rp2040Board:
     # -- what happens on the board ---------------------------------------------------------------
 
     @property
-    def lines(self) -> deque[str]:
-        """What the program printed, line by line: the last `keep` lines."""
-        return self._log.lines
-
-    @property
     def emulated_ms(self) -> float:
         return self.machine.ms
 
@@ -268,13 +242,6 @@ class Rp2040Board:
     def files(self) -> dict[str, bytes]:
         """The files in the flash now, by absolute path."""
         return self.machine.files()
-
-    async def expect(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
-        """Waits for a console line that matches the regular expression anywhere, among those
-        printed since the last one expected; returns the match. Raises BoardError."""
-        if self._over is None:
-            raise BoardError("the board was never started")
-        return await self._log.expect(pattern, timeout_s, self._over)
 
     async def exec(self, code: str, timeout_s: float = 60.0) -> str:
         """Ends the program with Ctrl-C, runs `code` at the prompt and returns what it printed.

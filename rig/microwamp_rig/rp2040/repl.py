@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from microwamp_rig.boards import BoardError
+from microwamp_rig.board import BoardError
 
 _INTERRUPT, _RAW, _NORMAL, _RUN = b"\x03", b"\x01", b"\x02", b"\x04"
 _PROMPT = b">>> "

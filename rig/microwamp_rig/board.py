@@ -1,24 +1,86 @@
-"""Console lines of an emulated board, and waiting for one of them."""
+"""What the boards of the rig have in common: a life, and a console whose lines are waited for."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from microwamp_rig.boards import LINE_LIMIT, BoardError
+#: Longer console lines come in pieces of this many octets.
+LINE_LIMIT = 4096
+
+
+class BoardError(RuntimeError):
+    """The board did not do what was waited for; the text ends with its last console lines."""
+
+
+class Board(ABC):
+    """A board with a program on it. `async with` starts it, and closes it in any case.
+
+    log: its console. Its constructor makes it; `_over` is from the first start on a future that is
+    done while nothing will be printed.
+    """
+
+    _log: ConsoleLog
+    _over: asyncio.Future[None] | None = None
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Power on. Octets that the host sent before are lost, as in a UART that had no power.
+        Raises BoardError when it runs already, or does not come up."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Ends everything and gives back what the board held. Again is no error."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def lines(self) -> deque[str]:
+        """What came over the console, line by line: the last `keep` lines."""
+        return self._log.lines
+
+    async def expect(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
+        """Waits for a console line that matches the regular expression anywhere, among those
+        printed since the last one expected; returns the match. Raises BoardError."""
+        if self._over is None:
+            raise BoardError("the board was never started")
+        return await self._log.expect(pattern, timeout_s, self._over)
 
 
 class ConsoleLog:
-    """Cuts what a board prints into lines, as `UnixBoard` does.
+    """Cuts what a board prints into lines.
 
-    lines: the last `keep` ones.
+    on_line: called with each line, without its end. lines: the last `keep` ones. status: how the
+    board is, for the text of errors.
     """
 
-    def __init__(self, on_line: Callable[[str], None] | None, keep: int) -> None:
+    def __init__(
+        self,
+        on_line: Callable[[str], None] | None,
+        keep: int,
+        status: Callable[[], str] = str,
+    ) -> None:
         self.lines: deque[str] = deque(maxlen=keep)
+        self._status = status
         self._on_line = on_line
         self._rest = b""
         self._count = 0  # lines ever printed
@@ -50,8 +112,9 @@ class ConsoleLog:
             try:
                 self._on_line(line)
             except Exception as error:
+                # Not here: who stops reading the console stops the board.
                 asyncio.get_running_loop().call_exception_handler(
-                    {"message": "on_line of an Rp2040Board failed", "exception": error}
+                    {"message": "on_line of a board failed", "exception": error}
                 )
 
     async def expect(
@@ -91,4 +154,4 @@ class ConsoleLog:
         console = "".join(f"\n  {line}" for line in list(self.lines)[-30:])
         if self._rest:
             console += f"\n  {self._rest[-200:].decode('utf-8', 'replace')}"
-        return f"board: {text}; console:{console or ' silent'}"
+        return f"board: {text}{self._status()}; console:{console or ' silent'}"
