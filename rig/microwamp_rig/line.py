@@ -2,14 +2,16 @@
 
 Two `Direction`s, `to_host` and `to_board`, each a pipe of octets:
 
-    read -> cut? -> faults (bits, drop, duplicate, insert) -> queue -> stalled? paced? -> write
+    read -> cut? -> faults (drift, bits, drop, duplicate, insert) -> queue -> paced? -> write
 
-Cut: octets are lost. Stalled: they wait. The queue is bounded: when it is full nothing more is
-read, so octets wait with the sender as they would with a slow cable. On the host's side nobody
-may have the port open; then octets to the host are lost, as on a wire.
+Cut: octets are lost. A break: the wire is held low, so octets are lost, and the receiver reads one
+that is 0, as a tty without PARMRK does. Stalled: they wait. The queue is bounded: when it is full
+nothing more is read, so octets wait with the sender as they would with a slow cable. On the host's
+side nobody may have the port open; then octets to the host are lost, as on a wire.
 
 Faults come from a seeded generator and depend only on the position of an octet in its direction
-(and the rates): the same octets suffer the same faults however they are cut into reads.
+(and the rates): the same octets suffer the same faults however they are cut into reads. Only drift
+takes the line for idle between two reads.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from types import TracebackType
 from typing import Self
 
 from microwamp_rig.pty import Pty, make_raw
+from microwamp_rig.waveform import Drift
 
 _READ = 4096
 _HUNG_UP_S = 0.02  # how often to look whether the host opened its port
@@ -61,8 +64,11 @@ class Counters:
     dropped: int = 0
     duplicated: int = 0
     inserted: int = 0
+    framing: int = 0
+    """Octets without a stop bit, read at another rate than they were sent at."""
+    breaks: int = 0
     lost: int = 0
-    """Octets sent while the line was cut, or for a host that had not opened its port."""
+    """Octets sent while the line was cut or held low, or to a host that had no port open."""
 
 
 class _Gaps:
@@ -123,6 +129,8 @@ class Direction:
         self._watch = watch
         self._queue = bytearray()
         self._octet_rng = random.Random(f"{seed} {name} octets")
+        self._low = False
+        self._drift = Drift(random.Random(f"{seed} {name} drift"))
         self.rates = Rates()
 
     @property
@@ -141,6 +149,17 @@ class Direction:
         self._inserts = gaps("insert", rates.insert)
 
     @property
+    def drift(self) -> float:
+        """How much faster the receiver's clock is than the sender's; 0.03 is 3 %."""
+        return self._drift.rate
+
+    @drift.setter
+    def drift(self, rate: float) -> None:
+        if not -0.5 <= rate <= 0.5:
+            raise ValueError(f"a drift is between -0.5 and 0.5, not {rate}")
+        self._drift.rate = rate
+
+    @property
     def waiting(self) -> int:
         """Octets in the queue."""
         return len(self._queue)
@@ -151,6 +170,17 @@ class Direction:
 
     def restore(self) -> None:
         self.connected = True
+
+    def begin_break(self) -> None:
+        if not self._low:
+            self._low = True
+            self.lose()
+            self.counters.breaks += 1
+            self._queue.append(0)
+            self.pump()
+
+    def end_break(self) -> None:
+        self._low = False
 
     def stall(self) -> None:
         self.stalled = True
@@ -169,7 +199,7 @@ class Direction:
         """The sender's end has octets: the event loop's callback."""
         octets = self._read()
         self.counters.read += len(octets)
-        if not self.connected:
+        if not self.connected or self._low:
             self.counters.lost += len(octets)
             return
         self._queue += self._spoil(octets)
@@ -211,6 +241,9 @@ class Direction:
 
     def _spoil(self, octets: bytes) -> bytes:
         counters = self.counters
+        if self._drift.rate:
+            octets = self._drift.read(octets)
+            counters.framing = self._drift.framing
         data = bytearray(octets)
         for bit in self._bit_errors.within(8 * len(data)):
             data[bit >> 3] ^= 1 << (bit & 7)
@@ -341,6 +374,22 @@ class Line:
         """Ends `stall`."""
         self.to_host.resume()
         self.to_board.resume()
+
+    def begin_break(self) -> None:
+        """Both wires are held low until `end_break`."""
+        self.to_host.begin_break()
+        self.to_board.begin_break()
+
+    def end_break(self) -> None:
+        """Ends `begin_break`."""
+        self.to_host.end_break()
+        self.to_board.end_break()
+
+    def set_drift(self, rate: float) -> None:
+        """The board's clock is faster than the host's by this part, 0.03 is 3 %: so each end
+        reads the other's octets at a wrong rate."""
+        self.to_board.drift = rate
+        self.to_host.drift = 1 / (1 + rate) - 1
 
     def set_rates(self, rates: Rates) -> None:
         """The same fault rates in both directions (each has its own random numbers)."""

@@ -16,11 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from microwamp_rig.waveform import Drift
 from wamp.link import CLOSED, CONSOLE, OPENED, STREAM, Link
 from wamp.linkacceptor import Acceptor
 
 _BITS = 10  # of an octet on the line: start, eight, stop
 _READ_US = 1000  # what has come is looked at so often
+_FIFO = 32  # octets that a UART keeps while interrupts are off (RP2040)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Wire:
         self.cut = False  # nothing arrives
         self.stuck = -1  # not negative: every octet arrives as this one
         self.stalled = False  # what is sent waits
+        self.drift = Drift(rng)  # of the receiver's clock
+        self.low_until = 0.0  # a break: the wire is held low
         self.free_at = 0.0
         self.sent = 0
         self._coming: list[tuple[float, bytes]] = []
@@ -58,11 +62,20 @@ class Wire:
         self.sent += len(octets)
         if self.on_send is not None:
             self.on_send(octets)
-        if not self.cut:
-            # In pieces, so that what lies at the beginning is there before the end is.
-            for i in range(0, len(octets), 64):
-                piece = octets[i : i + 64]
+        if self.cut:
+            return
+        # In pieces, so that what lies at the beginning is there before the end is.
+        for i in range(0, len(octets), 64):
+            piece = octets[i : i + 64]
+            if begin + i * self.octet_us >= self.low_until:
                 self._coming.append((begin + (i + len(piece)) * self.octet_us, self._spoil(piece)))
+
+    def hold_low(self, now: float, ms: float) -> None:
+        """A break: what is on the wire and what is sent meanwhile is lost; a receiver reads one
+        octet that is 0."""
+        self._coming = [piece for piece in self._coming if piece[0] <= now]
+        self.low_until = now + ms * 1000
+        self.inject(b"\0", now + self.octet_us)
 
     def waiting(self, now: float) -> float:
         """Octets that were sent and are not on the line yet."""
@@ -83,6 +96,8 @@ class Wire:
         self.faults = CLEAN
         self.cut = self.stalled = False
         self.stuck = -1
+        self.drift.rate = 0.0
+        self.low_until = 0.0
         self._burst = 0
 
     def inject(self, octets: bytes, now: float) -> None:
@@ -94,6 +109,8 @@ class Wire:
         return self._coming[0][0] if self._coming and not self.stalled else None
 
     def _spoil(self, octets: bytes) -> bytes:
+        if self.drift.rate:
+            octets = self.drift.read(octets)
         f, chance = self.faults, self.rng.random
         if f == CLEAN and not self._burst and self.stuck < 0:
             return octets
@@ -154,7 +171,8 @@ class End:
         self.events: list[tuple[int, Any]] = []
         self.read_at = 0.0
         self.every = _READ_US  # between two reads
-        self.deaf_until = 0.0  # nobody reads or writes, as while flash is erased
+        self.deaf_until = 0.0  # nobody reads or writes
+        self.erasing_until = 0.0  # interrupts are off too: only the chip's FIFO receives
         self.buffer = b""
 
 
@@ -223,6 +241,15 @@ class VirtualLink:
         self.bridge.buffer = b""
         self.bridge.link.announce(self.ms())
 
+    def drift(self, rate: float) -> None:
+        """The device's clock is faster by this part than the bridge's."""
+        self.down.drift.rate = rate
+        self.up.drift.rate = 1 / (1 + rate) - 1
+
+    def erase(self, ms: float) -> None:
+        """The device erases flash: it does nothing, and its UART is not read."""
+        self.device.deaf_until = self.device.erasing_until = self.now + ms * 1000
+
     def run(self, until: Callable[[], bool], limit_ms: float) -> bool:
         """Until `until()` is true, or `limit_ms` have passed."""
         stop = self.now + limit_ms * 1000
@@ -243,7 +270,8 @@ class VirtualLink:
             later = min(later, self._open_at)
         for end in self.ends:
             come = end.into.receive(self.now)
-            end.buffer += come[: end.room - len(end.buffer)]  # what does not fit is lost
+            room = end.room if self.now >= end.erasing_until else _FIFO
+            end.buffer += come[: max(room - len(end.buffer), 0)]  # what does not fit is lost
             if self.now < end.deaf_until:
                 later = min(later, end.deaf_until)
                 continue

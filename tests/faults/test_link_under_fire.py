@@ -19,6 +19,9 @@ MUCH = 1 << 30
 #: From a clean line to a connection: half a frame given up (0.25 s), an old connection noticed
 #: (`lost_ms`, 10 s) or its RESET (0.5 s), the device's pause (1 s), OPEN again (2 s).
 RECOVERY_MS = 15_000
+#: From a clean line to octets both ways, in a connection that was not lost: a probe is sent once a
+#: second at least.
+CLEAN_MS = 1_100
 
 
 def bounded(line):
@@ -40,7 +43,7 @@ def recovers(line):
         wire.clean()
     for end in line.ends:
         end.every = 1000
-        end.deaf_until = 0.0
+        end.deaf_until = end.erasing_until = 0.0
     line.bridge.link.set_window(16320)
     assert line.run(line.connected, RECOVERY_MS), "no connection on a clean line"
     for end in line.ends:
@@ -55,11 +58,33 @@ def recovers(line):
     bounded(line)
 
 
+def busy_line(seed, baud):
+    """Both ends have more to send than the line carries."""
+    line = VirtualLink(seed, baud)
+    line.connect()
+    line.device.wanted = line.bridge.wanted = MUCH
+    return line
+
+
+def goes_on(line):
+    """A second after the line is clean octets arrive both ways: the next probe finds out."""
+    got = line.device.got, line.bridge.got
+    line.run(lambda: False, CLEAN_MS)
+    assert line.device.got > got[0] and line.bridge.got > got[1], "it does not go on"
+
+
+def arrives(line):
+    """All that was sent arrives, in the same connection."""
+    for end in line.ends:
+        end.wanted = end.sent
+    assert line.run(line.delivered, 10_000) and line.connections == 2
+
+
 def disturb(line, rng):
     """Something happens to the line or to an end."""
     wire = rng.choice((line.up, line.down))
     end = rng.choice(line.ends)
-    what = rng.randrange(13)
+    what = rng.randrange(16)
     if what < 4:
         faults = Faults(
             bits=rng.choice((0, 1e-5, 1e-4, 1e-3, 3e-3)),
@@ -91,6 +116,13 @@ def disturb(line, rng):
         wire.inject(octets, line.now)
     elif what == 11:
         rng.choice((line.reset_device, line.kill_bridge))()
+    elif what == 12:
+        # Up to 3 % are nothing to a UART, beyond 4 hardly an octet arrives as it was sent.
+        line.drift(rng.choice((0.0, 0.02, 0.038, -0.038, 0.045, -0.06, 0.3)))
+    elif what == 13:
+        wire.hold_low(line.now, rng.choice((1, 20, 300, 5000)))
+    elif what == 14:
+        line.erase(rng.choice((45, 400)))
     elif end.link.is_open:
         if rng.randrange(2):
             end.link.close(0, "that was all", bool(rng.randrange(2)))
@@ -173,6 +205,57 @@ def test_an_end_that_is_away_is_sent_nothing_twice(ms):
     line.device.wanted = 30_000
     assert line.run(line.delivered, ms + 1500)
     assert line.device.link.resent == 0 and line.connections == 2
+
+
+@pytest.mark.parametrize("ms", [45, 400])
+def test_an_erase_of_flash_in_mid_transfer(ms):
+    """Interrupts are off: beyond 32 octets nothing is received. The transfer goes on."""
+    for seed in range(4):
+        line = busy_line(seed, 115200)
+        for n in range(4):
+            line.run(lambda: False, 40 + 37 * n + seed)
+            line.erase(ms)
+            line.run(lambda: False, ms)
+            goes_on(line)
+        arrives(line)
+        assert line.bridge.link.resent > 0
+        bounded(line)
+
+
+@pytest.mark.parametrize("rate", [0.02, -0.02, 0.03, -0.03])
+def test_drift_that_a_uart_bears_costs_nothing(rate):
+    line = busy_line(2, 921600)
+    line.drift(rate)
+    line.run(lambda: False, 300)
+    arrives(line)
+    assert line.device.link.resent == line.bridge.link.resent == 0
+
+
+def test_drift_that_comes_and_goes():
+    """A board in the sun: its clock wanders out of reach, for a while, and comes back."""
+    for seed in range(2):
+        line = busy_line(seed, 57600)
+        for n in range(40):
+            line.drift(0.06 * (1 - abs(n - 20) / 20))
+            line.run(lambda: False, 100)
+            bounded(line)
+        assert line.device.link.resent > 0, "it was never out of reach"
+        line.drift(0.0)
+        goes_on(line)
+        arrives(line)
+
+
+@pytest.mark.parametrize("ms", [1, 20, 400, 5000])
+def test_breaks_in_mid_transfer(ms):
+    for seed in range(3):
+        line = busy_line(seed, 57600)
+        for n in range(4):
+            line.run(lambda: False, 100 + 61 * n + seed)
+            for wire in (line.up, line.down)[n & 1 :]:
+                wire.hold_low(line.now, ms)
+            line.run(lambda: False, ms)
+            goes_on(line)
+        arrives(line)
 
 
 def test_a_cut_is_over_when_the_line_is_back():

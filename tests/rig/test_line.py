@@ -225,6 +225,45 @@ async def test_certain_faults():
         assert len(bench.host.received) == 6
 
 
+async def test_a_break_loses_what_is_sent_meanwhile_and_reads_as_one_zero():
+    async with Bench() as bench:
+        await bench.board.send(b"before")
+        assert await bench.host.has(6) == b"before"
+        bench.line.begin_break()
+        bench.line.begin_break()
+        await bench.board.send(b"lost")
+        await until(lambda: bench.line.to_host.counters.lost == 4, "loss")
+        bench.line.end_break()
+        await bench.board.send(b"after")
+        assert await bench.host.has(12) == b"before\0after"
+        assert await bench.board.has(1) == b"\0"
+        assert bench.line.to_host.counters.breaks == bench.line.to_board.counters.breaks == 1
+
+
+@pytest.mark.parametrize(
+    ("percent", "good"), [(2, True), (-3, True), (5, True), (-5, False), (7, False), (-12, False)]
+)
+async def test_drift(percent, good):
+    """As with the UART that samples bit by bit: some 4 % are too much for one end or the other."""
+    async with Bench(seed=1) as bench:
+        bench.line.to_host.drift = percent / 100
+        await bench.board.send(OCTETS)
+        await until(lambda: bench.line.to_host.counters.read == len(OCTETS), "octets")
+        bench.line.to_host.drift = 0.0
+        await bench.board.send(b"the end")
+        await until(lambda: bytes(bench.host.received).endswith(b"the end"), "the end")
+        assert (bench.host.received == OCTETS + b"the end") == good
+        assert (bench.line.to_host.counters.framing == 0) == good
+
+
+async def test_drift_of_both_directions_and_one_that_is_none():
+    async with Bench() as bench:
+        bench.line.set_drift(0.25)
+        assert (bench.line.to_board.drift, bench.line.to_host.drift) == (0.25, pytest.approx(-0.2))
+        with pytest.raises(ValueError, match="between"):
+            bench.line.to_host.drift = 3.0
+
+
 async def test_pace():
     """115200 baud are 11520 octets a second: 2304 take 0.2 s, no less and hardly more."""
     async with Bench(baud=115200) as bench:

@@ -8,7 +8,7 @@ import pytest
 from emulated import Host, boot
 
 from microwamp_rig.rp2040 import Machine
-from microwamp_rig.rp2040.waveform import Resampler
+from microwamp_rig.waveform import Resampler
 
 ECHO = """
 import machine, select

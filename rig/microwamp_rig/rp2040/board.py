@@ -103,6 +103,8 @@ class Rp2040Board(Board):
                 self.uart.drop_waiting,
             )
             self.uart.on_tx = self._uart_sent
+            # What a tty without PARMRK reads of a break.
+            self.uart.on_break = lambda ms: self._uart_sent(0)
             self.uart.on_room = self._uart_port.room
         if console is not None:
             self._console_port = self._make_port(

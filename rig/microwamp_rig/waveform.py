@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 _IDLE_BITS = 12
+_BIT = 1000  # of `Drift`: any unit will do
 
 
 class Resampler:
@@ -13,10 +15,15 @@ class Resampler:
     Characters go in as they end on the line (`add`); `heard(value, framing)` is called for each
     character that the receiver reads, 8 data bits, least significant first; framing: the stop bit
     was low. After `settle` the line counts as idle from then on. Times are nanoseconds.
+
+    late(): by what part of a bit the receiver sees a start bit too late; None: it sees it at once.
     """
 
-    def __init__(self, heard: Callable[[int, bool], None]) -> None:
+    def __init__(
+        self, heard: Callable[[int, bool], None], late: Callable[[], float] | None = None
+    ) -> None:
         self._heard = heard
+        self._late = late
         self._edges: list[tuple[int, bool]] = []  # (time, level from then on)
         self._level = True  # after the last edge
         self._free = 0  # the receiver looks for a start bit from here on
@@ -58,6 +65,8 @@ class Resampler:
                 del edges[: max(begin - 1, 0)]
                 return
             start = edges[begin][0]
+            if self._late is not None:
+                start += round(self._late() * bit)
             samples = [self._at(start + round((n + 0.5) * bit)) for n in range(10)]
             if samples[0]:  # a spike
                 self._free = start + round(0.5 * bit) + 1
@@ -73,3 +82,37 @@ class Resampler:
                 break
             level = after
         return level
+
+
+class Drift:
+    """Octets as a receiver reads them whose clock is not the sender's: 8 data bits, one stop bit,
+    the octets one behind the other.
+
+    rate: of the receiver's rate to the sender's, less one; 0.03: it is 3 % faster. At 5 % the
+    stop bit is missed. A receiver samples a line sixteen times a bit, as usual, so it sees a start
+    bit up to a sixteenth too late: how late, `rng` says. Like a tty without PARMRK, it hands up
+    what it read also where the stop bit was low.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rate = 0.0
+        self.framing = 0
+        self._heard = bytearray()
+        self._resampler = Resampler(self._read, lambda: rng.random() / 16)
+        self._now = 0
+
+    def _read(self, value: int, framing: bool) -> None:
+        self._heard.append(value)
+        self.framing += framing
+
+    def read(self, octets: bytes) -> bytes:
+        """What is read of these octets; the line is idle behind them."""
+        receiver = _BIT / (1 + self.rate)
+        for octet in octets:
+            self._resampler.add(self._now, _BIT, octet, 8, receiver)
+            self._now += 10 * _BIT
+        self._resampler.settle(receiver)
+        self._now += 40 * _BIT
+        heard = bytes(self._heard)
+        self._heard.clear()
+        return heard
