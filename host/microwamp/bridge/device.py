@@ -125,7 +125,8 @@ class Device:
         said = None
         pause = 0.2
         while not self._stopping:
-            opened = time.monotonic()
+            loop = asyncio.get_running_loop()
+            opened = loop.time()
             try:
                 await self._open()
             except (OSError, ConfigurationError) as e:
@@ -145,7 +146,7 @@ class Device:
             except OSError as e:
                 self._port.close()
                 text = explain(e)
-                if time.monotonic() - opened > 1:
+                if loop.time() - opened > 1:
                     pause = 0.2
                 if not self._stopping:
                     self._become("absent")
@@ -227,7 +228,7 @@ class Device:
             link.received - good,
             link.damaged - bad,
             link.pending() != waiting,
-            time.monotonic(),
+            asyncio.get_running_loop().time(),
         )
         if rest:
             self._rest(rest)

@@ -1,0 +1,190 @@
+"""Device, line, bridge and router under faults drawn from seeds: the whole chain, real code, in
+virtual time (`chain.Chain`).
+
+Whatever the schedule: a publication whose PUBLISHED arrived is at the router, none is there twice,
+a request ends once and with the right result, memory stays bounded, and once the line is clean all
+of it soon works again. test_link_under_fire.py has the same for the link alone, octet by octet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from chain import Chain, now, until
+
+from microwamp_rig.boardtime import virtual_time
+from microwamp_rig.virtual_link import Faults
+
+#: From a clean line to a connection of the link (docs/link.md).
+LINK_S = 15.0
+#: The longest pause of a client whose attempts have failed again and again, and a request that
+#: began before the end of the disturbance and takes all of its time.
+CLIENT_S = 45.0 + 10.0
+#: After a single fault: the pauses of a client whose router is away for three seconds, at most.
+AT_ONCE_S = 8.0
+#: Frames on the line until the device has joined, declared, published, called and was called.
+STATES = (*range(0, 40, 2), *range(40, 140, 10))
+
+
+async def frames(chain: Chain, count: int) -> None:
+    """Until so many frames have been put on the line, in both directions together."""
+    seen = [0]
+
+    def on_send(octets: bytes) -> None:
+        seen[0] += 1
+
+    chain.cable.up.on_send = chain.cable.down.on_send = on_send
+    await until(lambda: seen[0] >= count, lambda: f"{count} frames {chain.story()}", 20)
+
+
+async def unplugged(chain: Chain, seconds: float) -> None:
+    chain.cable.host.unplug()
+    await asyncio.sleep(seconds)
+    chain.cable.host.replug()
+
+
+async def unplugged_at_the_board(chain: Chain, seconds: float) -> None:
+    chain.cable.board.unplug()
+    await asyncio.sleep(seconds)
+    chain.cable.board.replug()
+
+
+async def bridge_killed(chain: Chain, seconds: float) -> None:
+    await chain.kill_bridge()
+    await asyncio.sleep(seconds)
+    chain.start_bridge()
+
+
+async def router_killed(chain: Chain, seconds: float) -> None:
+    await chain.kill_router()
+    await asyncio.sleep(seconds)
+    await chain.start_router()
+
+
+async def device_reset(chain: Chain, seconds: float) -> None:
+    await chain.reset_device()
+
+
+async def erased(chain: Chain, seconds: float) -> None:
+    chain.cable.erase(seconds * 1000)
+    await asyncio.sleep(seconds)
+
+
+async def held_low(chain: Chain, seconds: float) -> None:
+    for wire in (chain.cable.up, chain.cable.down):
+        wire.hold_low(now() * 1e6, seconds * 1000)
+    await asyncio.sleep(seconds)
+
+
+# what happens, for how many seconds, whether a session outlives it
+AT_EVERY_STATE = [
+    (unplugged, 1.0, True),
+    (unplugged, 12.0, False),
+    (unplugged_at_the_board, 1.0, True),
+    (bridge_killed, 0.0, False),
+    (bridge_killed, 3.0, False),
+    (router_killed, 0.0, False),
+    (router_killed, 3.0, False),
+    (device_reset, 0.0, False),
+    (erased, 0.045, True),
+    (erased, 0.4, True),
+    (held_low, 1.0, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("what", "seconds", "outlived"),
+    AT_EVERY_STATE,
+    ids=[f"{what.__name__}-{seconds:g}" for what, seconds, _ in AT_EVERY_STATE],
+)
+def test_at_every_state_of_the_protocol(what, seconds, outlived, tmp_path):
+    """After each of the first frames of a connection, through login, declarations and traffic."""
+
+    async def main(state: int, folder: Path) -> float:
+        async with Chain(state, str(folder), 921600) as chain:
+            chain.work()
+            await frames(chain, state)
+            if state == STATES[-1]:
+                assert chain.all_worked()
+            was = chain.device.session
+            joins = chain.device.joins
+            await what(chain, seconds)
+            took = await chain.recovers(AT_ONCE_S)
+            if outlived and was is not None:
+                assert (chain.device.joins, chain.device.session) == (joins, was), state
+            elif was is not None:
+                assert chain.device.session != was, f"{state}: not a new session"
+            # What the bridge has counted since it began; the board's client may be a new one.
+            counts = chain.port.status()["counts"]
+            assert counts["joins"] >= 1 and counts["faults"] == 0, counts
+            return took
+
+    longest = 0.0
+    for state in STATES:
+        with virtual_time() as runner:
+            longest = max(longest, runner.run(main(state, tmp_path)))
+    print(f"{what.__name__} {seconds:g} s: works again after {longest:.2f} s at most")
+
+
+def disturb(chain: Chain) -> None:
+    """Something happens to the line, or to who is at its ends."""
+    rng, cable = chain.rng, chain.cable
+    wire = rng.choice((cable.up, cable.down))
+    end = rng.choice((cable.board, cable.host))
+    what = rng.randrange(16)
+    if what < 4:
+        cable.up.faults = cable.down.faults = Faults(
+            bits=rng.choice((0, 1e-5, 1e-4, 1e-3)),
+            drop=rng.choice((0, 0, 1e-3)),
+            duplicate=rng.choice((0, 0, 1e-3)),
+            insert=rng.choice((0, 0, 1e-3)),
+            bursts=rng.choice((0, 0, 3e-4)),
+            burst_octets=rng.choice((8, 100, 2000)),
+        )
+    elif what == 4:
+        wire.cut = not wire.cut
+    elif what == 5:
+        wire.stalled = not wire.stalled
+        cable.resume()
+    elif what == 6:
+        wire.stuck = rng.choice((-1, -1, 0x00, 0xFF, 0xF8))
+    elif what == 7:
+        cable.erase(rng.choice((45, 400)))
+    elif what == 8:
+        cable.board.every_s = rng.choice((0.0, 0.02, 0.2))  # a program that reads slowly
+    elif what == 9:
+        cable.drift(rng.choice((0.0, 0.0, 0.03, 0.045, -0.06)))
+    elif what == 10:
+        wire.hold_low(now() * 1e6, rng.choice((1, 20, 300, 5000)))
+    elif what == 11:
+        if end.plugged:
+            end.unplug()
+        else:
+            end.replug()
+    elif what == 12:
+        chain.soon(bridge_killed, rng.choice((0.0, 0.5, 11.0)))
+    elif what == 13:
+        chain.soon(router_killed, rng.choice((0.0, 0.5, 11.0)))
+    elif what == 14:
+        chain.soon(device_reset, 0.0)
+    else:
+        chain.hold_router(rng.choice((True, False)))  # a router that does not read
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens(seed, tmp_path):
+    async def main() -> None:
+        async with Chain(seed, str(tmp_path), (115200, 921600)[seed & 1]) as chain:
+            chain.work()
+            for _ in range(25):
+                await asyncio.sleep(chain.rng.choice((0.01, 0.1, 0.7, 2.0)))
+                chain.check()
+                disturb(chain)
+            await chain.settle_down()
+            took = await chain.recovers(LINK_S + CLIENT_S)
+            print(f"seed {seed}: works again after {took:.1f} s; {chain.settled}")
+
+    with virtual_time() as runner:
+        runner.run(main())
