@@ -22,6 +22,7 @@ from .exception import (
     AuthenticationError,
     ConfigurationError,
     Error,
+    LocalProtocolError,
     SessionAborted,
     TransportError,
     TransportLost,
@@ -49,6 +50,8 @@ _FATAL = (
     "wamp.error.no_auth_method",
     "wamp.error.no_matching_auth_method",
     "wamp.error.not_authorized",
+    "wamp.error.authentication_denied",
+    "wamp.error.authentication_required",
     "wamp.error.authentication_failed",
     "wamp.error.cannot_authenticate",
 )
@@ -247,7 +250,7 @@ class Component(Observers):
         if isinstance(error, SessionAborted):
             return error.reason in _FATAL
         return not isinstance(error, Error) or isinstance(
-            error, ConfigurationError | AuthenticationError
+            error, ConfigurationError | AuthenticationError | LocalProtocolError
         )
 
     def _given_up(self) -> TransportError:
@@ -304,7 +307,7 @@ class Component(Observers):
         async def gone(session: Session, was_clean: bool) -> None:
             await self._fire("disconnect", session, was_clean)
             if not ended.done():
-                ended.set_result(_reason(left, was_clean, way.url))
+                ended.set_result(session._fault or _reason(left, was_clean, way.url))
 
         session.on("connect", lambda session, transport: self._fire("connect", session, transport))
         session.on("join", joined)

@@ -60,6 +60,7 @@ class Life(ISession):
         self._ending: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gone: asyncio.Future[None] | None = None
+        self._fault: Exception | None = None  # what onConnect raised: nobody tried to join
         self._tasks: set[asyncio.Task[Any]] = set()
         self._handlers = 0
         self._generation = 0  # sessions so far: answers belong to one
@@ -211,6 +212,7 @@ class Life(ISession):
         self._send_list = send_list
         self._leaving = False
         self._gone = None
+        self._fault = None
         self._spawn(self._connected(transport))
 
     async def _connected(self, transport: Any) -> None:
@@ -218,6 +220,7 @@ class Life(ISession):
             await self._user("onConnect", self.onConnect)
         except Exception as e:
             self._user_error(e, f"onConnect: {type(e).__name__}: {e}")
+            self._fault = e
             if self._transport is transport:
                 transport.close()
             return
@@ -314,7 +317,11 @@ class Life(ISession):
         """Compute what the core's authenticators need before HELLO."""
         try:
             private = self._is_private()
+            details = self._transport.transport_details if self._transport is not None else None
             for one in slow:
+                use_transport = getattr(one, "use_transport", None)
+                if use_transport is not None:
+                    use_transport(details)
                 if getattr(one, "needs_private_link", False) and not private:
                     raise AuthenticationError(
                         f"{one.method} would send its secret in clear: use rss://, wss:// or a "
@@ -380,7 +387,11 @@ class Life(ISession):
                 self._within(JOIN_S, self._late)
         except Exception as e:
             self._user_error(e, f"onChallenge: {type(e).__name__}: {e}")
-            if generation == self._generation:
+            if generation != self._generation:
+                return
+            if isinstance(e, RemoteProtocolError):
+                self._refuse("wamp.error.protocol_violation", e, str(e)[:200])
+            else:
                 error = e if isinstance(e, AuthenticationError) else AuthenticationError(str(e))
                 self._refuse("wamp.error.cannot_authenticate", error)
 

@@ -27,7 +27,9 @@ class Offered:
     def hello(self, details: dict[str, Any]) -> None:
         """Write it into HELLO."""
         for name, value in self._details.items():
-            if value is not None:
+            if name == "authextra" and value is not None:
+                details[name] = {**(details.get(name) or {}), **value}
+            elif value is not None:
                 details[name] = value
 
     def confirm(self, details: dict[str, Any]) -> None:
@@ -57,20 +59,21 @@ def offers(authenticators: Iterable[Any]) -> list[Any]:
     extra: dict[str, Any] = {}
     same: dict[str, Any] = {}
     for one in authenticators:
-        if is_core(one):
-            found.append(one)
-            continue
         own = getattr(one, "_args", None)
         own = own if isinstance(own, dict) else {}
-        extra.update(getattr(one, "authextra", None) or {})
         for name in ("authid", "authrole"):
             value = getattr(one, name, None) or own.get(name)
             if value is None:
                 continue
+            # HELLO has room for one.
             if same.setdefault(name, value) != value:
                 raise LocalProtocolError(
                     f"authenticators with different {name}: {same[name]!r} and {value!r}"
                 )
+        if is_core(one):
+            found.append(one)
+            continue
+        extra.update(getattr(one, "authextra", None) or {})
         found.append(Offered(method_of(one), {**same, "authextra": extra or None}))
     return found
 

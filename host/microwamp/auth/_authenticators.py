@@ -288,9 +288,10 @@ class AuthCryptoSign(Authenticator):
         )
 
     def use_transport(self, details: TransportDetails | None) -> None:
-        """Take over the channel's ids."""
+        """Take over the channel's ids. AuthenticationError: there is none for the binding."""
         found = details.channel_id if details is not None else None
         self.login.channel_ids = dict(found or {})
+        self.login.channel_id()
 
 
 class AuthCryptoSignProxy(AuthCryptoSign):

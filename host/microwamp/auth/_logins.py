@@ -120,13 +120,20 @@ class HostCryptosign(Cryptosign):
                 f"the router does not bind its challenge to the TLS channel as this client wants "
                 f"it: {self.binding} was asked for, and the challenge has {shown(named)}"
             )
-        channel_id = self.channel_ids.get(self.binding)
-        if channel_id is None:
+        return bound(octets, self.channel_id(), self.binding)
+
+    def channel_id(self) -> bytes | None:
+        """The id that the signature is bound to, None without a binding; AuthenticationError where
+        the connection has none."""
+        found = self.channel_ids.get(self.binding or "")
+        if found is None and self.binding is not None:
+            why = "it takes TLS 1.2"
+            if self.binding == "tls-exporter":
+                why = "Python's ssl cannot export keying material, use tls-unique on TLS 1.2"
             raise AuthenticationError(
-                f"this connection has no channel id for {self.binding}: it takes TLS 1.2 and "
-                "tls-unique"
+                f"this connection has no channel id for {self.binding}: {why}"
             )
-        return bound(octets, channel_id, self.binding)
+        return found
 
 
 def prepared(what: str, text: object) -> str:
