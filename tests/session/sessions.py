@@ -67,6 +67,13 @@ async def joined(url: str, session: Told | None = None, **options: Any) -> Told:
     return session
 
 
+async def connect_and_wait(session: Told, url: str, **options: Any) -> None:
+    """Connect, and wait for the end of the connection."""
+    await connect(session, url, **options)
+    async with asyncio.timeout(LIMIT_S):
+        await session.gone
+
+
 async def close(*sessions: Session) -> None:
     """Leave, and wait until the transport is closed."""
     async with asyncio.timeout(LIMIT_S):

@@ -375,13 +375,16 @@ class Life(ISession):
     async def _answer(self, generation: int, method: str, extra: dict[str, Any]) -> None:
         try:
             found = await self._user("onChallenge", self.onChallenge, Challenge(method, extra))
-            signature, more = found if isinstance(found, tuple) else (found, {})
+            pair = isinstance(found, tuple) and len(found) == 2
+            signature, more = found if pair else (found, {})
             if isinstance(signature, bytes):
                 signature = signature.decode()
             if not isinstance(signature, str):
                 raise LocalProtocolError(
                     f"onChallenge returned {type(signature).__name__}, not a signature"
                 )
+            if not isinstance(more, dict) or not all(isinstance(key, str) for key in more):
+                raise LocalProtocolError("onChallenge returned an extra that is no dictionary")
             if generation == self._generation and self._realm is not None:
                 self._protocol.authenticate(signature, more)
                 self._within(JOIN_S, self._late)
