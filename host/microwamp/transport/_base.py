@@ -93,10 +93,9 @@ class Transport(ITransport):
             async with asyncio.timeout(self.open_timeout):
                 await self._connect()
         except TimeoutError:
+            what = self._awaited()
             await self._undo()
-            raise TransportError(
-                f"{self.url}: no connection within {self.open_timeout:g} s"
-            ) from None
+            raise TransportError(f"{self.url}: {what} within {self.open_timeout:g} s") from None
         except BaseException:
             await self._undo()
             raise
@@ -112,6 +111,10 @@ class Transport(ITransport):
     @abstractmethod
     async def _connect(self) -> None:
         """Connect and shake hands; sets `_details`."""
+
+    def _awaited(self) -> str:
+        """What did not come while it was opened."""
+        return "no connection"
 
     def _opened(self) -> None:
         """The handler knows of us: what came with the handshake may follow."""

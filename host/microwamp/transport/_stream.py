@@ -49,10 +49,16 @@ class StreamTransport(Transport, asyncio.Protocol):
             else:
                 await loop.create_connection(lambda: self, self._host or "", self._port, **options)
         except OSError as e:
-            raise TransportError(f"{self.url}: {explain(e, self._secure)}") from e
+            why = explain(e, self._secure)
+            if self.url.startswith("wss:"):
+                why = why.replace("rs:// instead of rss://", "ws:// instead of wss://")
+            raise TransportError(f"{self.url}: {why}") from e
         except ValueError as e:
             # The resolver, for a name that no host can have.
             raise ConfigurationError(f"URL {self.url}: not the name of a host: {e}") from e
+
+    def _awaited(self) -> str:
+        return "no connection" if self._stream is None else "no answer to the handshake"
 
     def _facts(self) -> dict[str, Any]:
         """What the socket knows, for TransportDetails."""
