@@ -1,14 +1,16 @@
 """autobahn as the other end of a session's calls and events; run with crossbar's Python.
 
-    autobahn_other_end.py HOST PORT REALM
+    autobahn_other_end.py HOST PORT REALM [KEYS]
 
 Registers `com.example.ab.*`, subscribes `com.example.ab.topic`, prints "ready", and calls what
-`com.example.ab.do` is told to: (procedure, args, kwargs) -> [args, kwargs] of the result.
+`com.example.ab.do` is told to: (procedure, args, kwargs) -> [args, kwargs] of the result. KEYS:
+JSON of a dictionary from URIs to the keys of cryptobox; then there is `com.example.box.ab.*` too.
 """
 
 # mypy: ignore-errors
 
 import asyncio
+import json
 import sys
 
 import txaio
@@ -17,6 +19,7 @@ txaio.use_asyncio()
 
 from autobahn.asyncio.rawsocket import WampRawSocketClientFactory  # noqa: E402
 from autobahn.asyncio.wamp import ApplicationSession  # noqa: E402
+from autobahn.wamp.cryptobox import Key, KeyRing  # noqa: E402
 from autobahn.wamp.exception import ApplicationError  # noqa: E402
 from autobahn.wamp.serializer import CBORSerializer  # noqa: E402
 from autobahn.wamp.types import (  # noqa: E402
@@ -28,6 +31,7 @@ from autobahn.wamp.types import (  # noqa: E402
 )
 
 HOST, PORT, REALM = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+KEYS = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
 
 
 class Peer(ApplicationSession):
@@ -85,6 +89,21 @@ class Peer(ApplicationSession):
             lambda *args, **kwargs: self.events.append([list(args), kwargs]),
             "com.example.ab.topic",
         )
+        if KEYS:
+            ring = KeyRing()
+            for uri, key in KEYS.items():
+                ring.set_key(uri, Key(**key))
+            self.set_payload_codec(ring)
+
+            def fail_as(uri, *args, **kwargs):
+                raise ApplicationError(uri, *args, **kwargs)
+
+            await self.register(echo, "com.example.box.ab.echo")
+            await self.register(fail_as, "com.example.box.ab.fail")
+            await self.subscribe(
+                lambda *args, **kwargs: self.events.append([list(args), kwargs]),
+                "com.example.box.ab.topic",
+            )
         print("ready", flush=True)
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
+from autobahn_process import autobahn
 from sessions import LIMIT_S, Played, Told, close, joined, played
 
 import microwamp
@@ -21,7 +18,6 @@ from microwamp_rig import crossbar as xb
 from microwamp_rig.crossbar import CrossbarNode
 
 ACKNOWLEDGE = PublishOptions(acknowledge=True, exclude_me=False)
-PEER = Path(__file__).with_name("autobahn_other_end.py")
 FORMATS = ("cbor", "json", "msgpack", "ubjson")
 
 
@@ -129,27 +125,6 @@ async def test_the_client_of_the_device_library(crossbar: CrossbarNode, name: st
             assert await client.call("com.example.double", 21) == 42
             framing = "rawsocket" if url is crossbar.url else "websocket"
             assert client.transport_details.channel_typeid == f"tcp-{framing}-{name}"
-
-
-@asynccontextmanager
-async def autobahn(node: CrossbarNode) -> AsyncIterator[None]:
-    """autobahn, joined and ready, in a process of its own."""
-    host, port = node.url.removeprefix("rs://").split(":")
-    process = await asyncio.create_subprocess_exec(
-        *(str(xb.program().with_name("python")), str(PEER), host, port, xb.REALM),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": ""},
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(60):
-            assert await process.stdout.readline() == b"ready\n"
-        yield
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 @pytest.mark.timeout(90)

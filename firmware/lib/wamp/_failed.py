@@ -6,12 +6,19 @@ from .messages import check_uri
 
 def handler(client, declaration, request, error):
     """Log what a handler raised; answer an invocation (request is not None) with it."""
-    uri, args, kwargs = "wamp.error.runtime_error", None, None
+    uri, args, kwargs, options = "wamp.error.runtime_error", None, None, None
     if request is not None and isinstance(error, ApplicationError):
         try:
             # crossbar resets the connection for an ERROR whose URI is none.
             check_uri(error.error, "error")
             uri, args, kwargs = error.error, error.args, error.kwargs
+            if error.details and len(args) == 1 and type(args[0]) is bytes:
+                options = {}
+                for name, value in error.details.items():
+                    if name[:4] in ("ppt_", "enc_"):
+                        options[name] = value
+                if options:
+                    args = args[0]
         except LocalProtocolError:
             pass
     if args is None:
@@ -22,11 +29,11 @@ def handler(client, declaration, request, error):
         return
     for _ in (1, 2):
         try:
-            client._protocol.fail(request, uri, args, kwargs)
+            client._protocol.fail(request, uri, args, kwargs, options)
             return
         except LocalProtocolError as e:
             # The error itself could not be sent: its URI can.
-            args, kwargs = (str(e)[:200],), None
+            args, kwargs, options = (str(e)[:200],), None, None
         except TransportLost:
             return
 

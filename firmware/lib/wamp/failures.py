@@ -36,9 +36,9 @@ class ApplicationError(Error):
     """A WAMP ERROR: raised by `call` and friends, and raised by handlers to answer with one.
 
     error: URI; args: tuple; kwargs: dict of the ERROR's payload (WAMP basic profile, ERROR).
-    details: the ERROR's, None for one of our own. With `ppt_scheme` or `enc_algo` in them the only
-    argument is an opaque payload. The URIs of WAMP's own errors are attributes of this class, on
-    MicroPython once `wamp.uris` is imported.
+    details: the ERROR's. With `ppt_scheme` or `enc_algo` in them the only argument is an opaque
+    payload; a handler may set them so for its own. The URIs of WAMP's own errors are
+    attributes of this class, on MicroPython once `wamp.uris` is imported.
     """
 
     details = None

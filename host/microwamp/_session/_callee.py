@@ -15,7 +15,7 @@ from ..types import CallDetails, CallResult, RegisterOptions
 from ..uri import Pattern
 from ._declare import Target, all_of, check_options, members, target, wire_options
 from ._life import Life
-from ._payload import decode, encode
+from ._payload import decode, encode, encode_error
 
 PARTS = 1024  # parts of an invocation that wait for their handler; one more ends it
 
@@ -302,16 +302,15 @@ class Callee(Life):
         args: list[Any],
         kwargs: dict[str, Any] | None = None,
     ) -> None:
-        for attempt in range(2):
+        for attempt in range(3):
             try:
                 payload, named, options = args, kwargs, None
-                if self._codec is not None:
-                    # Under the procedure: the caller has a key for it, for error URIs hardly.
-                    payload, named, options = encode(self._codec, False, uri, args, kwargs, None)
+                if self._codec is not None and attempt < 2:
+                    payload, named, options = encode_error(self._codec, uri, error, args, kwargs)
                 self._protocol.fail(request, error, payload, named, options)
                 return
-            except Error as e:
-                # The error itself cannot be sent: its URI can.
+            except Exception as e:
+                # The error itself cannot be sent: why can, or else its URI alone.
                 args, kwargs = [f"{e}"[:200]] if attempt == 0 else [], None
                 if self._transport is None:
                     return

@@ -202,7 +202,6 @@ class Caller(Life):
                 request.timer.cancel()
             details = error.details or {}
             if "enc_algo" in details or "ppt_scheme" in details:
-                # Encoded under the procedure here, under the error's URI by autobahn.
                 try:
                     procedure, payload = request.procedure, error.args[0] if error.args else b""
                     args, kwargs, _ = decode(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..exception import ApplicationError
@@ -24,6 +26,33 @@ def encode(
     if codec is None:
         return args, kwargs, options
     found = codec.encode(originating, uri, list(args or ()), kwargs or {})
+    return _instead(found, args, kwargs, options)
+
+
+def encode_error(
+    codec: IPayloadCodec | None,
+    procedure: str,
+    error: str,
+    args: list[Any],
+    kwargs: dict[str, Any] | None,
+) -> tuple[Any, dict[str, Any] | None, dict[str, Any] | None]:
+    """(args, kwargs, options) of the ERROR to a call.
+
+    A codec that has `encode_error`, such as cryptobox's, decides itself; else it is encoded for
+    the procedure: the caller has a key for that, for error URIs hardly.
+    """
+    own = getattr(codec, "encode_error", None)
+    if own is None:
+        return encode(codec, False, procedure, args, kwargs, None)
+    return _instead(own(procedure, error, list(args), kwargs or {}), args, kwargs, None)
+
+
+def _instead(
+    found: EncodedPayload | None,
+    args: Any,
+    kwargs: dict[str, Any] | None,
+    options: dict[str, Any] | None,
+) -> tuple[Any, dict[str, Any] | None, dict[str, Any] | None]:
     if found is None:
         return args, kwargs, options
     more = dict(options or {})
@@ -45,12 +74,12 @@ def decode(
     uri: str,
     payload: bytes,
     details: dict[str, Any],
-    also: str | None = None,
+    error: str | None = None,
 ) -> tuple[list[Any], dict[str, Any], str | None]:
     """(args, kwargs, algorithm) of octets that came.
 
-    also: a second URI under which they may have been encoded. ApplicationError: there is no codec,
-    it cannot, or the payload was made for another URI.
+    error: the URI of an ERROR to a call of `uri`: autobahn encodes for that. ApplicationError:
+    there is no codec, it cannot, or the payload was made for another URI.
     """
     given = {name: details[name] for name in _PPT + _ENC if details.get(name) is not None}
     if "ppt_scheme" not in given and "enc_algo" not in given:
@@ -65,11 +94,17 @@ def decode(
         encoded = EncodedPayload(payload, **given)
     except Exception as e:
         raise ApplicationError(ApplicationError.ENC_NO_PAYLOAD_CODEC, str(e)) from e
+    own = getattr(codec, "decode_error", None) if error is not None else None
+    meant: list[tuple[str, Callable[[], Any]]]
+    if own is not None:
+        meant = [(error or "", lambda: own(uri, error, encoded))]
+    else:
+        uris = (uri,) if error is None or error == uri else (uri, error)
+        meant = [(one, partial(codec.decode, originating, one, encoded)) for one in uris]
     wrong: Exception | None = None
-    for one in (uri, also) if also is not None and also != uri else (uri,):
-        assert one is not None
+    for one, decoded in meant:
         try:
-            inner, args, kwargs = codec.decode(originating, one, encoded)
+            inner, args, kwargs = decoded()
         except Exception as e:
             wrong = wrong or e
             continue
@@ -79,6 +114,8 @@ def decode(
                 f"a payload made for {inner} came for {one}",
             )
         return list(args or ()), dict(kwargs or {}), encoded.enc_algo
+    if isinstance(wrong, ApplicationError):
+        raise wrong  # it says what is wrong better than we can
     raise ApplicationError(
         ApplicationError.ENC_DECRYPT_ERROR, f"the payload of {uri} cannot be decoded: {wrong}"
     ) from wrong
