@@ -67,6 +67,7 @@ async def serial_line(url: str) -> AsyncIterator[str]:
     try:
         yield f"serial:fd/{pty.fd}"
     finally:
+        await bridge.stop()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         line.close()
