@@ -5,7 +5,7 @@ import sys
 
 from script import Router, Scripted, fails, until
 
-from wamp.errors import TransportError
+from wamp.errors import ConfigurationError, TransportError
 
 
 class Radio:
@@ -171,6 +171,39 @@ async def test_the_clock():
     Time.error = OSError(110)
     await wifi.Wifi("home", "x", ntp="10.0.0.1").up()
     assert Time.asked == ["10.0.0.1"] * 3
+
+
+async def test_the_clock_over_any_network():
+    for year, asked in ((2026, 0), (2021, 1)):
+        radio((3,))
+        wifi.time = Clock(year)
+        await wifi.set_clock("10.0.0.1")
+        assert Time.asked == ["10.0.0.1"] * asked
+    radio((3,))
+    wifi.time = Clock(2021)
+    Time.error = ValueError("buffer too small")  # half an answer
+    await wifi.set_clock("10.0.0.1")
+    assert len(Time.asked) == 3
+    del sys.modules["ntptime"]  # a firmware without it
+    try:
+        await wifi.set_clock("10.0.0.1")
+    finally:
+        sys.modules["ntptime"] = Time
+    assert len(Time.asked) == 3
+
+
+async def test_no_radio():
+    """A firmware without `network`, or with one for other networks."""
+    for there in (None, Time):
+        if there is None:
+            del sys.modules["network"]
+        else:
+            sys.modules["network"] = there
+        try:
+            error = await fails(ConfigurationError, wifi.Wifi("home", "x").up())
+        finally:
+            sys.modules["network"] = Network
+        assert "has no Wi-Fi" in str(error)
 
 
 async def test_under_a_client():

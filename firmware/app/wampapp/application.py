@@ -12,9 +12,6 @@ import wamp
 
 from . import config
 
-# With no sign of progress for so long the watchdog is left to bite: longer than any wait of the
-# client, attempts to join included.
-_STUCK_MS = 180000
 _RESET_AFTER_MS = 300  # the answer of `reset` is to get out
 _LINE_MAX = 120
 
@@ -78,24 +75,12 @@ class Application:
         except (OSError, ValueError) as error:
             self.log("the last good configuration is not kept: %s" % error)
         timeout = self._config["watchdog_ms"]
-        if timeout and self.watchdog is None:
+        if timeout:
+            from wamp.watchdog import guard
+
             self.watchdog = machine.WDT(timeout=timeout)
             self.log("the watchdog is armed: %d ms" % timeout)
-            asyncio.create_task(self._feed(timeout // 4))
-
-    async def _feed(self, every_ms):
-        """While the loop turns and the client gets on: a failed attempt to join is progress."""
-        client = self.client
-        last = None
-        since = time.ticks_ms()
-        while True:
-            now = (client.joins, client.failures)
-            if client.session is not None or now != last:
-                last = now
-                since = time.ticks_ms()
-            if time.ticks_diff(time.ticks_ms(), since) < _STUCK_MS:
-                self.watchdog.feed()
-            await asyncio.sleep_ms(every_ms)
+            guard(self.client, self.watchdog.feed, timeout // 4)
 
     async def _heartbeat(self):
         topic = self._config["prefix"] + "heartbeat"

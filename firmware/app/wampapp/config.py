@@ -12,6 +12,7 @@ PATH = "/wamp.json"
 GOOD = "/wamp.good.json"
 
 _SIZE_MAX = 4096
+_ENOSPC = 28  # littlefs' own; not in every port's `errno`
 
 # Key: (default, types, lowest, highest of a number). A default of None may stay None.
 KEYS = {
@@ -67,16 +68,41 @@ def read(path):
     """(configuration, octets) of a file; raises OSError or ValueError."""
     with open(path, "rb") as file:
         octets = file.read(_SIZE_MAX + 1)
+    return parse(octets), octets
+
+
+def parse(octets):
+    """The configuration in the octets of a file; raises ValueError."""
     if len(octets) > _SIZE_MAX:
         raise ValueError("it is longer than %d octets" % _SIZE_MAX)
     try:
-        text = octets.decode().strip()
-        if text[:1] == "{" and text[-1:] != "}":
-            raise ValueError  # MicroPython would take what is cut off
+        text = octets.decode()
         found = json.loads(text)
     except (ValueError, UnicodeError):
         raise ValueError("it is not JSON")
-    return check(found), octets
+    if not _closed(text):
+        raise ValueError("it is cut off: a bracket is not closed")
+    return check(found)
+
+
+def _closed(text):
+    """Whether all brackets are closed: MicroPython's json takes an object that is cut off."""
+    depth = 0
+    quoted = False
+    escaped = False
+    for char in text:
+        if escaped:
+            escaped = False
+        elif quoted:
+            escaped = char == "\\"
+            quoted = char != '"'
+        elif char == '"':
+            quoted = True
+        elif char in "{[":
+            depth += 1
+        elif char in "}]":
+            depth -= 1
+    return depth == 0
 
 
 def load():
@@ -96,16 +122,29 @@ def load():
 def save(path, octets):
     """Write a file whole or not at all; raises OSError."""
     new = path + ".new"
-    with open(new, "wb") as file:
-        file.write(octets)
-    with open(new, "rb") as file:
-        if file.read() != octets:
-            raise OSError("%s is not what was written: is the flash worn out?" % new)
+    try:
+        with open(new, "wb") as file:
+            file.write(octets)
+        with open(new, "rb") as file:
+            if file.read() != octets:
+                raise OSError("%s is not what was written: is the flash worn out?" % new)
+    except OSError as error:
+        _remove(new)
+        if error.args[0] == _ENOSPC:
+            raise OSError("there is no room for %s: the flash is full" % new)
+        raise
     try:
         os.rename(new, path)
     except OSError:  # a FAT file system does not replace
         os.remove(path)
         os.rename(new, path)
+
+
+def _remove(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass
 
 
 def keep(path):

@@ -10,18 +10,20 @@ def options(found):
     secure = found["url"].startswith("rss://")
     made = {"ssl": _context(found["ca"])} if secure else {}
     wifi = found["wifi"]
-    if wifi is None:
-        if secure:
-            check_clock(found["ntp"])
-        return made, None
-    from wamp.wifi import Wifi
+    ntp = found["ntp"]
+    from wamp.wifi import Wifi, set_clock
 
-    one = Wifi(wifi["name"], wifi.get("password"), ntp=found["ntp"], hostname=wifi.get("hostname"))
+    one = None
+    if wifi is not None:
+        one = Wifi(wifi["name"], wifi.get("password"), ntp=ntp, hostname=wifi.get("hostname"))
 
     async def up():
-        await one.up()
+        if one is not None:
+            await one.up()
+        elif ntp is not None:
+            await set_clock(ntp)
         if secure:
-            check_clock(found["ntp"])
+            check_clock(ntp)
 
     return made, up
 

@@ -7,7 +7,7 @@ connection, so a lost access point is found again. Imported where it is used. Pa
 import time
 
 from ._port import sleep_ms, ticks
-from .errors import TransportError
+from .errors import ConfigurationError, TransportError
 
 # Status of WLAN.status(), by the port: CYW43 (RP2), ESP32, ESP8266.
 _WRONG_PASSWORD = (-3, 202, 204, 15)
@@ -34,14 +34,21 @@ class Wifi:
         self._wlan = None
 
     async def up(self):
-        """Return once there is a connection with an address; raises TransportError."""
+        """Return once there is a connection with an address; raises TransportError.
+
+        ConfigurationError: there is no radio.
+        """
         wlan = self._wlan
         if wlan is None:
-            import network
+            try:
+                import network
 
+                kind = network.WLAN
+            except (ImportError, AttributeError):
+                raise ConfigurationError("this board, or its firmware, has no Wi-Fi")
             if self._hostname is not None:
                 network.hostname(self._hostname)
-            self._wlan = wlan = network.WLAN(network.STA_IF)
+            self._wlan = wlan = kind(network.STA_IF)
         if not wlan.isconnected():
             try:
                 wlan.active(True)
@@ -52,7 +59,7 @@ class Wifi:
                 raise TransportError("Wi-Fi %s: %s" % (self.name, e))
             self.connections += 1
         if self.ntp is not None:
-            await self._set_clock()
+            await set_clock(self.ntp)
 
     async def _connected(self, wlan):
         begin = ticks()
@@ -82,22 +89,26 @@ class Wifi:
         self._wlan.disconnect()
         return TransportError("Wi-Fi %s: %s" % (self.name, text))
 
-    async def _set_clock(self):
-        if time.gmtime()[0] >= 2025:
-            return
-        import ntptime
-
-        ntptime.host = self.ntp
-        for _ in range(3):
-            try:
-                ntptime.settime()
-                return
-            except OSError:
-                await sleep_ms(500)
-        # No reason to stay away: where the clock matters (TLS) the error names it.
-
     def down(self):
         """Leave the network."""
         if self._wlan is not None:
             self._wlan.disconnect()
             self._wlan.active(False)
+
+
+async def set_clock(host):
+    """Ask a time server, if the clock was never set; for TLS over any network."""
+    if time.gmtime()[0] >= 2025:
+        return
+    for _ in range(3):
+        try:
+            import ntptime
+
+            ntptime.host = host
+            ntptime.settime()
+            return
+        except (OSError, ValueError):  # no answer, or none that is one
+            await sleep_ms(500)
+        except ImportError:
+            break
+    # No reason to stay away: where the clock matters (TLS) the error names it.
