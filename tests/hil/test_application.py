@@ -1,0 +1,338 @@
+"""The default application on the emulated Pico: what it offers, its watchdog, the prompt, and its
+configuration through power cuts.
+
+Frozen into the firmware, and as `microwamp deploy` leaves it on stock MicroPython (.mpy).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hil_bench import AUTHID, KEY, Log, until
+
+import wamp
+from microwamp import boards
+from microwamp.bridge import Device
+from microwamp.router import Principal, RealmConfig, Router, RouterConfig
+from microwamp_rig.crossbar import CRYPTOSIGN_PUBLIC
+from microwamp_rig.rp2040 import Machine, Peer, Rp2040Board, forked
+
+pytestmark = [pytest.mark.emulated]
+
+STOCK = Path(__file__).parents[2] / "build" / "RPI_PICO-stock" / "firmware.uf2"
+UART = "serial:0?tx=0&rx=1&baud=921600"
+PROCEDURES = {"info", "ping", "led", "memory", "reset", "log"}
+WATCHDOG_MS = 2000
+LED = 25
+
+# The application, with one procedure that never returns.
+HANGING = """
+import micropython
+micropython.kbd_intr(-1)
+from wampapp.application import Application
+
+def hang(self):
+    while True:
+        pass
+
+Application.do_log = hang
+import wampapp
+wampapp.main()
+"""
+
+
+def options(kind: str, config: dict[str, Any], main: str = "") -> dict[str, Any]:
+    """Firmware and files of a board. kind: "frozen" or "mpy"."""
+    files: dict[str, bytes | str] = {
+        "main.py": main or boards.main_program(),
+        "wamp.json": json.dumps(config),
+        "device.key": KEY,
+    }
+    if kind == "frozen":
+        return {"files": files}
+    return {"files": files | boards.device_files("armv6m"), "firmware": STOCK}
+
+
+class Plant:
+    """A router and a host's client; a bridge on the board's line that comes and goes."""
+
+    def __init__(self, router: Router, host: wamp.Client, port: str) -> None:
+        self.host = host
+        self.log = Log()
+        self.beats: list[dict[str, Any]] = []
+        self._url = router.urls[0]
+        self._port = port
+        self._device: Device | None = None
+        self._serving: asyncio.Task[None] | None = None
+        host.subscribe("com.example.heartbeat", lambda **values: self.beats.append(values))
+
+    def connect(self) -> None:
+        self._device = Device(self._port, self._url, self.log, baud=921600)
+        self._serving = asyncio.create_task(self._device.run())
+
+    async def disconnect(self) -> None:
+        if self._device is not None and self._serving is not None:
+            await self._device.stop()
+            await self._serving
+        self._device = None
+
+    async def joined(self, times: int) -> None:
+        """Until the board has joined so often, and its procedures are there."""
+        await until(
+            lambda: len(self.log.all("session", state="joined")) >= times,
+            lambda: f"no session: {self.log}",
+        )
+        for _ in range(200):
+            try:
+                await self.call("log")
+                return
+            except wamp.ApplicationError:
+                await asyncio.sleep(0.05)
+            except wamp.RequestTimeout:
+                return  # it hangs, as it should
+        raise AssertionError(f"no procedures: {self.log}")
+
+    async def call(self, name: str, *args: Any) -> Any:
+        return await self.host.call("com.example." + name, *args, timeout_ms=1000)
+
+    @property
+    def console(self) -> str:
+        return "\n".join(self.log.console)
+
+
+@asynccontextmanager
+async def plant(board: Rp2040Board, port: str) -> AsyncIterator[Plant]:
+    principal = Principal(AUTHID, "device", public_keys=(CRYPTOSIGN_PUBLIC,))
+    realm = RealmConfig("devices", anonymous="user", principals=(principal,))
+    config = RouterConfig((realm,), listen=("rs://127.0.0.1:0",))
+    async with Router(config, lambda *report: None) as router:
+        host = wamp.Client(router.urls[0])
+        made = Plant(router, host, port)
+        async with host:
+            made.connect()
+            try:
+                yield made
+            finally:
+                await made.disconnect()
+
+
+async def offers_what_it_should(board: Rp2040Board, it: Plant, kind: str) -> None:
+    lit: list[int] = []
+    pin = board.machine.mcu.gpio[LED]
+    pin.add_listener(lambda value, before: lit.append(value.value))
+    assert await it.call("led", True) is True
+    assert await it.call("led") is False
+    assert lit[-2:] == [1, 0]
+    info = await it.call("info")
+    assert "RP2040" in info["machine"] and info["wamp"] == wamp.__version__
+    assert info["channel"] == "serial-rawsocket-cbor" and info["config"] == "/wamp.json"
+    assert info["id"] == board.machine.flash.unique_id.hex()
+    assert (await it.call("ping", 1, "two")).args == (1, "two")
+    memory = await it.call("memory")
+    assert memory["free"] > (190_000 if kind == "frozen" else 140_000)
+    assert memory["flash_free"] > 500_000
+    assert any("joined devices" in line for line in await it.call("log"))
+    await until(lambda: len(it.beats) > 1, "no heartbeat")
+    assert it.beats[0]["joins"] == 1
+
+
+@pytest.mark.hil_smoke
+@pytest.mark.emulated_time
+async def test_frozen_through_the_bridge(rp2040: Callable[..., Rp2040Board]) -> None:
+    """Procedures, a bridge that is away, a reset that was asked for, the prompt, safe mode."""
+    config = {"url": UART, "watchdog_ms": WATCHDOG_MS, "heartbeat_s": 1}
+    async with rp2040(**options("frozen", config)) as board, plant(board, board.port) as it:
+        await it.joined(1)
+        text = list(board.lines)
+        assert "joined devices" in text[-2] and f"watchdog is armed: {WATCHDOG_MS}" in text[-1]
+        await offers_what_it_should(board, it, "frozen")
+
+        # Three times what the watchdog allows: attempts to join are progress.
+        await it.disconnect()
+        await asyncio.sleep(3 * WATCHDOG_MS / 1000)
+        it.connect()
+        await it.joined(2)
+        assert [reset.cause for reset in board.resets] == ["power"]
+
+        await it.call("reset")
+        await board.expect_reset("software")
+        await it.joined(3)
+
+        # The prompt; the watchdog takes it away, unless there is the marker.
+        assert await board.exec("print(6 * 7)") == "42\n"
+        assert any("will reset the board; to stay here" in line for line in board.lines)
+        await board.exec("open('/safe_mode', 'w').close()")
+        await board.expect_reset("watchdog")
+        await board.expect("safe mode: no application, no watchdog")
+        await asyncio.sleep(2 * WATCHDOG_MS / 1000)
+        assert [r.cause for r in board.resets] == ["power", "software", "watchdog"]
+        assert await board.exec("import os; os.remove('/safe_mode')") == ""
+
+
+@pytest.mark.hil_smoke
+@pytest.mark.emulated_time
+async def test_the_watchdog_bites_when_the_loop_hangs(rp2040: Callable[..., Rp2040Board]) -> None:
+    config = {"url": UART, "watchdog_ms": 1000, "heartbeat_s": 0, "key": None}
+    made = options("frozen", config, HANGING)
+    async with rp2040(**made) as board, plant(board, board.port) as it:
+        await it.joined(1)  # calls `log`
+        await board.expect_reset("watchdog")
+        await until(lambda: len(it.log.all("session", state="joined")) == 2, "not joined anew")
+
+
+@pytest.mark.hil
+@pytest.mark.emulated_time
+@pytest.mark.parametrize(
+    "kind, line", [("mpy", "console"), ("mpy", "uart"), ("frozen", "console")]
+)
+async def test_each_kind_on_each_line(
+    rp2040: Callable[..., Rp2040Board], kind: str, line: Literal["uart", "console"]
+) -> None:
+    url = UART if line == "uart" else "serial:"
+    config = {"url": url, "watchdog_ms": 8000, "heartbeat_s": 1}
+    made = options(kind, config)
+    ports: dict[str, Any] = {"uart": None, "console": None, line: "pty"}
+    async with rp2040(**made, **ports) as board:
+        port = board.port if line == "uart" else board.console_port
+        async with plant(board, port) as it:
+            await it.joined(1)
+            await offers_what_it_should(board, it, kind)
+            await it.call("reset")
+            await board.expect_reset("software")
+            await it.joined(2)
+    assert [reset.cause for reset in board.resets] == ["power", "software"]
+
+
+# -- power cuts -----------------------------------------------------------------------------------
+
+# A configuration comes while the board runs, as `deploy` brings it; then the application.
+CHANGING = """
+import micropython
+micropython.kbd_intr(-1)
+from wampapp import config
+with open("/next.json", "rb") as file:
+    octets = file.read()
+if config.read(config.PATH)[1] != octets:
+    print("saving")
+    config.save(config.PATH, octets)
+import wampapp
+wampapp.main()
+"""
+# Longer than what littlefs keeps beside a file's name: blocks of their own.
+OLD, NEW = (
+    json.dumps({"url": UART, "key": None, "heartbeat_s": 0, "ntp": letter * 900})
+    for letter in "on"
+)
+_NAMES = {OLD.encode(): "old", NEW.encode(): "new"}
+
+
+class Changing:
+    """A machine on its way through the change of its configuration."""
+
+    def __init__(self, make: Callable[..., Machine], seed: int) -> None:
+        files = {"wamp.json": OLD, "wamp.good.json": OLD, "next.json": NEW, "main.py": CHANGING}
+        self.machine = make(files=files, seed=seed)
+        self.peer = Peer(self.machine, 0)
+        self.text = ""
+        self.machine.console.on_data = self._printed
+
+    def _printed(self, octets: bytes) -> None:
+        self.text += octets.decode("utf-8", "replace")
+        self.machine.stop()
+
+    def start(self) -> None:
+        self.machine.power_on()
+        self.peer.start()
+
+    def until_saving(self) -> None:
+        assert self.machine.run_until(lambda: "saving" in self.text, 2000), self.text
+
+    def until_joined(self) -> bool:
+        """Joined, with all procedures, and the copy kept."""
+        there = "com.example.log"
+        return self.machine.run_until(lambda: there in self.peer.ids, 3000)
+
+    def end(self) -> float:
+        """When all of it is written."""
+        assert self.until_joined(), self.text
+        self.machine.run(150)
+        assert self.kept() == ("new", "new")
+        return self.machine.ms
+
+    def kept(self) -> tuple[str, str]:
+        """Which configuration the two files hold, as a host reads the flash."""
+        files = self.machine.files()
+        wanted, good = files["/wamp.json"], files["/wamp.good.json"]
+        assert wanted in _NAMES and good in _NAMES, (wanted[-40:], good[-40:])
+        return _NAMES[wanted], _NAMES[good]
+
+    def cut(self) -> dict[str, Any]:
+        """The power fails now, and is back: what is there then."""
+        machine = self.machine
+        machine.power_cut()
+        kept = self.kept()
+        machine.run(20)
+        self.text = ""
+        self.peer.ids.clear()
+        joins = self.peer.joins
+        machine.power_on()
+        joined = self.until_joined() and self.peer.joins == joins + 1
+        machine.run(150)
+        return {
+            "torn": machine.torn,
+            "kept": kept,
+            "joined": joined,
+            "complaints": [line for line in self.text.splitlines() if "wampapp:" in line],
+            "then": self.kept(),
+        }
+
+
+def cuts(make: Callable[..., Machine], seed: int, count: int) -> list[dict[str, Any]]:
+    """What is there after cuts at so many instants, drawn from the seed, in their order."""
+    changing = Changing(make, seed)
+    changing.start()
+    changing.until_saving()
+    with forked(changing.end) as ahead:
+        end = ahead.result()
+    begin = changing.machine.ms
+    draw = random.Random(f"{seed} cuts")
+    found = []
+    for at in sorted(draw.uniform(begin, end - 100) for _ in range(count)):
+        changing.machine.run(at - changing.machine.ms)
+        with forked(partial(changing.cut)) as copy:
+            found.append(copy.result())
+    return found
+
+
+def check(found: list[dict[str, Any]]) -> None:
+    """Old or new, whole, and no way back; each time the board boots and joins by itself."""
+    for after in found:
+        assert after["joined"] and not after["complaints"], after
+        assert after["then"] == ("new", "new"), after
+    order = [("old", "old"), ("new", "old"), ("new", "new")]
+    steps = [order.index(after["kept"]) for after in found]
+    assert steps == sorted(steps), steps
+
+
+@pytest.mark.hil_smoke
+def test_power_cuts_while_the_configuration_changes(
+    rp2040_machine: Callable[..., Machine],
+) -> None:
+    check(cuts(rp2040_machine, 3, 3))
+
+
+@pytest.mark.hil
+@pytest.mark.parametrize("seed", [1, 2])
+def test_power_cuts_at_many_instants(rp2040_machine: Callable[..., Machine], seed: int) -> None:
+    found = cuts(rp2040_machine, seed, 24)
+    check(found)
+    assert {after["kept"] for after in found} == {("old", "old"), ("new", "old"), ("new", "new")}
+    assert sum(after["torn"] for after in found) >= 4, "hardly one of them met a write"
