@@ -54,7 +54,7 @@ fuzz: setup  ## looks for octets that break what reads the wire: SECONDS=60 for 
 	for target in cbor rawsocket message sessions link; do \
 		$(VENV)/bin/python tests/fuzz/run.py $$target --seconds $(SECONDS) --keep || exit 1; done
 
-bench-device: setup firmware  ## figures of the library on the emulated RP2040, against bench/device/baseline.json
+bench-device: setup firmware firmware-stock  ## figures of the library on the emulated RP2040, against bench/device/baseline.json
 	nice -n 5 $(VENV)/bin/python bench/device/run.py $(BENCH)
 	nice -n 5 $(VENV)/bin/python bench/device/bridge.py
 

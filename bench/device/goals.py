@@ -93,12 +93,19 @@ GOALS: dict[str, Goal] = {
     "join.sent": Goal("octets on the line, from the board", "octets"),
     "join.received": Goal("octets on the line, to the board", "octets"),
     "join.heap": Goal("heap in use once joined", "octets"),
+    "application.frozen.used": Goal("default application, joined, frozen", "octets", 48000, 40000),
+    "application.frozen.left": Goal("  left for the user", "octets"),
+    "application.frozen.joined": Goal("  power-on to joined", "ms"),
+    "application.mpy.used": Goal("the same from .mpy, stock firmware", "octets", 100000, 90000),
+    "application.mpy.left": Goal("  left for the user", "octets"),
+    "application.mpy.joined": Goal("  power-on to joined", "ms"),
 }
 
 #: Figures that are reported only: single messages nobody tunes for, shares of a gated whole, what
 #: is free, ratios.
 _NOT_GATED = re.compile(
     r"codec\.other\.|codec\.others\.ratio|memory\..*\.module\.|join\.free|link\..*\.pieces"
+    r"|application\..*\.left"
 )
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import messages
+from application import application
 from compare import Verdict, change, compare, percent
 from goals import GOALS, gated
 
@@ -350,6 +351,7 @@ PROGRAMS: dict[str, Callable[[], Figures]] = {
     "box": box,
     "memory": memory,
     "join": join,
+    "application": application,
 }
 
 
