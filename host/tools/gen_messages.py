@@ -46,6 +46,8 @@ TYPES = {
     "routerroles": "dict[str, RoleFeatures]",
 }
 HOLDERS = ("options", "details")
+# Kinds that any value of a type is of.
+WHOLE = {"str": "str", "bool": "bool"}
 # What the inherited attributes are, so that no class declares them again.
 INHERITED = {"args", "kwargs", *(option.name for option in PASSTHRU)}
 
@@ -198,7 +200,9 @@ def tables(row: Row) -> Iterator[str]:
         yield f'    _WHERE = "{held.name}"'
     plain = [o for o in row.options if o not in PASSTHRU]
     if plain:
-        keys = [f'"{o.key}": ("{o.name}", {constant(o.kind)})' for o in plain]
+        keys = [
+            f'"{o.key}": ("{o.name}", {constant(o.kind)}, {WHOLE.get(o.kind)})' for o in plain
+        ]
         yield from entries("_KEYS: ClassVar[Keys]", keys, "{}")
         sent = [o for o in plain if not o.kind.endswith("roles")]
         wire = [f'"{o.name}": "{o.key}"' for o in sent]
@@ -288,7 +292,8 @@ def parser(row: Row) -> Iterator[str]:
     length = f"len(wmsg) != {least}" if least == most else f"not {least} <= len(wmsg) <= {most}"
     yield "    @staticmethod"
     yield f"    def parse(wmsg: list[Any]) -> {row.name}:"
-    yield f'        """A {wire_name(row)} from the list that a serializer made of octets.'
+    article = "An" if row.name[0] in "AEIU" else "A"
+    yield f'        """{article} {wire_name(row)} from the list that a serializer made of octets.'
     yield ""
     yield "        ProtocolError names the element or option that does not fit."
     yield '        """'
@@ -307,41 +312,56 @@ def parser(row: Row) -> Iterator[str]:
         yield from (f"            or {test}" for test in tests[1:])
         yield "        ):"
     yield f"            raise misshapen({row.name}, wmsg)"
-    yield f"        message = {row.name}.__new__({row.name})"
-    yield "        found = message.__dict__"
+    yield f"        message = object.__new__({row.name})"
     for index, element in enumerate(row.elements, 1):
         if element.name in HOLDERS:
             if element.required:
+                given = f"{row.name}, message, {element.name}"
                 yield f"        {element.name} = wmsg[{index}]"
+                yield from ["        passing = False"] * row.passthru
                 yield f"        if {element.name} or type({element.name}) is not dict:"
-                yield f"            read_options({row.name}, found, {element.name})"
+                yield f"            {'passing = ' * row.passthru}read_options({given})"
             else:
                 yield f"        if len(wmsg) > {index}:"
-                yield f"            read_options({row.name}, found, wmsg[{index}])"
+                yield f"            read_options({row.name}, message, wmsg[{index}])"
         elif element.name == "args":
-            yield f"        if len(wmsg) > {index}:"
-            yield f"            read_arguments({row.name}, found, wmsg, {index})"
+            yield from read_payload(row, index)
         elif element.name != "kwargs":
             yield from read_element(row, element, index)
     if row.passthru:
-        yield '        if "passthru" in found:'
-        yield f"            complete({row.name}._NAME, {row.name}._WHERE, found)"
+        given = f"{row.name}._NAME, {row.name}._WHERE, message.__dict__"
+        yield "        if passing:"
+        yield f"            complete({given})"
     if any(o.name == "roles" for o in row.options):
-        given = f'"{wire_name(row)}", found.get("roles"), {roles_of(row)}'
-        yield f'        found["roles"] = read_roles({given})'
+        given = f'"{wire_name(row)}", message.__dict__.get("roles"), {roles_of(row)}'
+        yield f"        message.roles = read_roles({given})"
     if row.name == "Hello":
-        yield '        if "resume_session" in found and "resume_token" not in found:'
+        yield "        if message.resume_session is not None and message.resume_token is None:"
         yield '            raise unfit("HELLO", "details.resume-token", None, STR[1])'
     if is_welcome(row):
-        yield "        take_custom(found)"
+        yield "        take_custom(message.__dict__)"
     yield "        return message"
+
+
+def read_payload(row: Row, index: int) -> Iterator[str]:
+    """Arguments and ArgumentsKw; what is usual here, without a call for it."""
+    yield f"        if len(wmsg) > {index}:"
+    yield f"            args = wmsg[{index}]"
+    yield f"            if type(args) is list and len(wmsg) == {index + 1}:"
+    yield "                message.args = args"
+    yield f"            elif type(args) is list and has_text_keys(wmsg[{index + 1}]):"
+    yield "                message.args = args"
+    yield f"                message.kwargs = wmsg[{index + 1}]"
+    yield "            else:"
+    yield f"                read_arguments({row.name}, message.__dict__, wmsg, {index})"
 
 
 def read_element(row: Row, element: Element, index: int) -> Iterator[str]:
     name, kind = element.name, element.kind
     yield f"        {name} = wmsg[{index}]"
     if kind == "pattern":
-        yield f'        check_pattern({row.name}, "{name}", {name}, found.get("match"), own=False)'
+        given = f'{row.name}, "{name}", {name}, message.match, own=False'
+        yield f"        check_pattern({given})"
     else:
         inline = {
             "id": f"type({name}) is not int or not 0 < {name} <= ID_MAX",
@@ -350,7 +370,7 @@ def read_element(row: Row, element: Element, index: int) -> Iterator[str]:
         test = inline.get(kind) or f"not {constant(kind)}[0]({name})"
         yield f"        if {test}:"
         yield f'            raise unfit("{wire_name(row)}", "{name}", {name}, {constant(kind)}[1])'
-    yield f'        found["{name}"] = {name}'
+    yield f"        message.{name} = {name}"
 
 
 def marshaller(row: Row) -> Iterator[str]:
@@ -409,7 +429,8 @@ def imports(row: Row, body: str) -> Iterator[str]:
     yield ""
     if used("RoleFeatures"):
         yield "from ...role import RoleFeatures"
-    helpers = ("check_pattern", "misshapen", "read_arguments", "read_options", "take_custom")
+    helpers = ("check_pattern", "has_text_keys", "misshapen", "read_arguments", "read_options")
+    helpers += ("take_custom",)
     yield from import_from(".._base", ["FlatBuffersTable", base_of(row), *used(*helpers)])
     kinds = {constant(part.kind) for part in row.elements + row.options}
     kinds |= {"DICT", "OCTETS", "OWN_SCHEME", "STR"}

@@ -245,24 +245,30 @@ def misshapen(klass: type[Message], wmsg: Any) -> RemoteProtocolError:
     return RemoteProtocolError(f"{name}: {len(wmsg)} elements found, {many} expected")
 
 
-def read_options(klass: type[Message], found: dict[str, Any], options: Any) -> None:
-    """Read the dictionary of options or details into `found`: what is there, nothing else."""
+def read_options(klass: type[Message], message: Message, options: Any) -> bool:
+    """Read the dictionary of options or details into a message: what is there, nothing else.
+
+    Returns whether names of the payload's passthru were there, which `complete` has to look at.
+    """
     if type(options) is not dict:
         raise unfit(klass._NAME, klass._WHERE, options, "a dictionary with string keys")
     keys = klass._KEYS
+    passing = False
     for key, value in options.items():
-        known = keys.get(key)
-        if known is None:
-            _read_other(klass, found, key, value)
+        try:
+            name, kind, whole = keys[key]
+        except KeyError:
+            passing |= _read_other(klass, message.__dict__, key, value)
         else:
-            name, kind = known
-            if not kind[0](value):
+            if type(value) is not whole and not kind[0](value):
                 raise unfit(klass._NAME, f"{klass._WHERE}.{key}", value, kind[1])
-            found[name] = value
+            # Not by `__dict__`, which would make a dictionary of every message.
+            setattr(message, name, value)
+    return passing
 
 
-def _read_other(klass: type[Message], found: dict[str, Any], key: Any, value: Any) -> None:
-    """An option that the class has no kind for: of the passthru, or unknown."""
+def _read_other(klass: type[Message], found: dict[str, Any], key: Any, value: Any) -> bool:
+    """An option that the class has no kind for: of the passthru (then True), or unknown."""
     if not isinstance(key, str):
         raise unfit(klass._NAME, f"{klass._WHERE} key", key, "a string")
     if key in KINDS and issubclass(klass, MessageWithAppPayload):
@@ -271,9 +277,19 @@ def _read_other(klass: type[Message], found: dict[str, Any], key: Any, value: An
             raise unfit(klass._NAME, f"{klass._WHERE}.{key}", value, expected)
         if value is not None:
             found[key] = value
-            found["passthru"] = None
-        return
+        return value is not None
     found.setdefault("unknown", {})[key] = value
+    return False
+
+
+def has_text_keys(value: Any) -> bool:
+    """Whether a value is a dictionary all of whose keys are text."""
+    if type(value) is not dict:
+        return False
+    for key in value:
+        if type(key) is not str:
+            return False
+    return True
 
 
 def read_arguments(klass: type[Message], found: dict[str, Any], wmsg: list[Any], at: int) -> None:

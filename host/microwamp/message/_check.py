@@ -22,8 +22,9 @@ from ._uri import (
 )
 
 Kind: TypeAlias = tuple[Callable[[Any], bool], str]
-# Wire key to attribute name and kind.
-Keys: TypeAlias = dict[str, tuple[str, Kind]]
+# Wire key to attribute name, kind, and the type all of whose values fit, if there is one: these
+# need no call.
+Keys: TypeAlias = dict[str, tuple[str, Kind, type | None]]
 
 # Requests that an ERROR can answer (WAMP basic profile, ERROR).
 REQUESTS = {16: "Publish", 32: "Subscribe", 34: "Unsubscribe", 48: "Call", 64: "Register"}

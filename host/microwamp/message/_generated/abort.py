@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._base import FlatBuffersTable, PayloadMessage, misshapen, read_arguments, read_options
+from .._base import (
+    FlatBuffersTable,
+    PayloadMessage,
+    has_text_keys,
+    misshapen,
+    read_arguments,
+    read_options,
+)
 from .._check import ARGS, DICT, KWARGS, STR, URI, Keys, Kind, unfit
 
 
@@ -36,7 +43,7 @@ class Abort(PayloadMessage):
     _MOST = 5
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "message": ("message", STR),
+        "message": ("message", STR, str),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "message": "message",
@@ -84,7 +91,7 @@ class Abort(PayloadMessage):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Abort:
-        """A ABORT from the list that a serializer made of octets.
+        """An ABORT from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
@@ -95,17 +102,23 @@ class Abort(PayloadMessage):
             or wmsg[0] != 3
         ):
             raise misshapen(Abort, wmsg)
-        message = Abort.__new__(Abort)
-        found = message.__dict__
+        message = object.__new__(Abort)
         details = wmsg[1]
         if details or type(details) is not dict:
-            read_options(Abort, found, details)
+            read_options(Abort, message, details)
         reason = wmsg[2]
         if not URI[0](reason):
             raise unfit("ABORT", "reason", reason, URI[1])
-        found["reason"] = reason
+        message.reason = reason
         if len(wmsg) > 3:
-            read_arguments(Abort, found, wmsg, 3)
+            args = wmsg[3]
+            if type(args) is list and len(wmsg) == 4:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[4]):
+                message.args = args
+                message.kwargs = wmsg[4]
+            else:
+                read_arguments(Abort, message.__dict__, wmsg, 3)
         return message
 
     def marshal(self) -> list[Any]:

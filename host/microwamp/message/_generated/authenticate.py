@@ -54,22 +54,21 @@ class Authenticate(Message):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Authenticate:
-        """A AUTHENTICATE from the list that a serializer made of octets.
+        """An AUTHENTICATE from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 5:
             raise misshapen(Authenticate, wmsg)
-        message = Authenticate.__new__(Authenticate)
-        found = message.__dict__
+        message = object.__new__(Authenticate)
         signature = wmsg[1]
         if type(signature) is not str:
             raise unfit("AUTHENTICATE", "signature", signature, STR[1])
-        found["signature"] = signature
+        message.signature = signature
         extra = wmsg[2]
         if not DICT[0](extra):
             raise unfit("AUTHENTICATE", "extra", extra, DICT[1])
-        found["extra"] = extra
+        message.extra = extra
         return message
 
     def marshal(self) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from .._base import (
     FlatBuffersTable,
     MessageWithAppPayload,
+    has_text_keys,
     misshapen,
     read_arguments,
     read_options,
@@ -83,15 +84,15 @@ class Call(MessageWithAppPayload):
     _MOST = 6
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "timeout": ("timeout", COUNT),
-        "receive_progress": ("receive_progress", BOOL),
-        "transaction_hash": ("transaction_hash", STR),
-        "caller": ("caller", ID),
-        "caller_authid": ("caller_authid", STR),
-        "caller_authrole": ("caller_authrole", STR),
-        "forward_for": ("forward_for", HOPS),
-        "progress": ("progress", BOOL),
-        "disclose_me": ("disclose_me", BOOL),
+        "timeout": ("timeout", COUNT, None),
+        "receive_progress": ("receive_progress", BOOL, bool),
+        "transaction_hash": ("transaction_hash", STR, str),
+        "caller": ("caller", ID, None),
+        "caller_authid": ("caller_authid", STR, str),
+        "caller_authrole": ("caller_authrole", STR, str),
+        "forward_for": ("forward_for", HOPS, None),
+        "progress": ("progress", BOOL, bool),
+        "disclose_me": ("disclose_me", BOOL, bool),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "timeout": "timeout",
@@ -254,23 +255,30 @@ class Call(MessageWithAppPayload):
             or wmsg[0] != 48
         ):
             raise misshapen(Call, wmsg)
-        message = Call.__new__(Call)
-        found = message.__dict__
+        message = object.__new__(Call)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("CALL", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         options = wmsg[2]
+        passing = False
         if options or type(options) is not dict:
-            read_options(Call, found, options)
+            passing = read_options(Call, message, options)
         procedure = wmsg[3]
         if not URI[0](procedure):
             raise unfit("CALL", "procedure", procedure, URI[1])
-        found["procedure"] = procedure
+        message.procedure = procedure
         if len(wmsg) > 4:
-            read_arguments(Call, found, wmsg, 4)
-        if "passthru" in found:
-            complete(Call._NAME, Call._WHERE, found)
+            args = wmsg[4]
+            if type(args) is list and len(wmsg) == 5:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[5]):
+                message.args = args
+                message.kwargs = wmsg[5]
+            else:
+                read_arguments(Call, message.__dict__, wmsg, 4)
+        if passing:
+            complete(Call._NAME, Call._WHERE, message.__dict__)
         return message
 
     def marshal(self) -> list[Any]:

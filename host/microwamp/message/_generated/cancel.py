@@ -35,8 +35,8 @@ class Cancel(Message):
     _MOST = 3
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "mode": ("mode", CANCEL),
-        "forward_for": ("forward_for", HOPS),
+        "mode": ("mode", CANCEL, None),
+        "forward_for": ("forward_for", HOPS, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "mode": "mode",
@@ -87,15 +87,14 @@ class Cancel(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 49:
             raise misshapen(Cancel, wmsg)
-        message = Cancel.__new__(Cancel)
-        found = message.__dict__
+        message = object.__new__(Cancel)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("CANCEL", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         options = wmsg[2]
         if options or type(options) is not dict:
-            read_options(Cancel, found, options)
+            read_options(Cancel, message, options)
         return message
 
     def marshal(self) -> list[Any]:

@@ -60,16 +60,15 @@ class Challenge(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 4:
             raise misshapen(Challenge, wmsg)
-        message = Challenge.__new__(Challenge)
-        found = message.__dict__
+        message = object.__new__(Challenge)
         method = wmsg[1]
         if type(method) is not str:
             raise unfit("CHALLENGE", "method", method, STR[1])
-        found["method"] = method
+        message.method = method
         extra = wmsg[2]
         if not DICT[0](extra):
             raise unfit("CHALLENGE", "extra", extra, DICT[1])
-        found["extra"] = extra
+        message.extra = extra
         return message
 
     def marshal(self) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from .._base import (
     FlatBuffersTable,
     MessageWithAppPayload,
+    has_text_keys,
     misshapen,
     read_arguments,
     read_options,
@@ -79,10 +80,10 @@ class Error(MessageWithAppPayload):
     _MOST = 7
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "callee": ("callee", ID),
-        "callee_authid": ("callee_authid", STR),
-        "callee_authrole": ("callee_authrole", STR),
-        "forward_for": ("forward_for", HOPS),
+        "callee": ("callee", ID, None),
+        "callee_authid": ("callee_authid", STR, str),
+        "callee_authrole": ("callee_authrole", STR, str),
+        "forward_for": ("forward_for", HOPS, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "callee": "callee",
@@ -204,7 +205,7 @@ class Error(MessageWithAppPayload):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Error:
-        """A ERROR from the list that a serializer made of octets.
+        """An ERROR from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
@@ -215,27 +216,34 @@ class Error(MessageWithAppPayload):
             or wmsg[0] != 8
         ):
             raise misshapen(Error, wmsg)
-        message = Error.__new__(Error)
-        found = message.__dict__
+        message = object.__new__(Error)
         request_type = wmsg[1]
         if not CODE[0](request_type):
             raise unfit("ERROR", "request_type", request_type, CODE[1])
-        found["request_type"] = request_type
+        message.request_type = request_type
         request = wmsg[2]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("ERROR", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         details = wmsg[3]
+        passing = False
         if details or type(details) is not dict:
-            read_options(Error, found, details)
+            passing = read_options(Error, message, details)
         error = wmsg[4]
         if not URI[0](error):
             raise unfit("ERROR", "error", error, URI[1])
-        found["error"] = error
+        message.error = error
         if len(wmsg) > 5:
-            read_arguments(Error, found, wmsg, 5)
-        if "passthru" in found:
-            complete(Error._NAME, Error._WHERE, found)
+            args = wmsg[5]
+            if type(args) is list and len(wmsg) == 6:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[6]):
+                message.args = args
+                message.kwargs = wmsg[6]
+            else:
+                read_arguments(Error, message.__dict__, wmsg, 5)
+        if passing:
+            complete(Error._NAME, Error._WHERE, message.__dict__)
         return message
 
     def marshal(self) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from .._base import (
     FlatBuffersTable,
     MessageWithAppPayload,
+    has_text_keys,
     misshapen,
     read_arguments,
     read_options,
@@ -83,15 +84,15 @@ class Event(MessageWithAppPayload):
     _MOST = 6
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "publisher": ("publisher", ID),
-        "publisher_authid": ("publisher_authid", STR),
-        "publisher_authrole": ("publisher_authrole", STR),
-        "topic": ("topic", URI),
-        "retained": ("retained", BOOL),
-        "transaction_hash": ("transaction_hash", STR),
-        "x_acknowledged_delivery": ("x_acknowledged_delivery", BOOL),
-        "forward_for": ("forward_for", HOPS),
-        "trustlevel": ("trustlevel", COUNT),
+        "publisher": ("publisher", ID, None),
+        "publisher_authid": ("publisher_authid", STR, str),
+        "publisher_authrole": ("publisher_authrole", STR, str),
+        "topic": ("topic", URI, None),
+        "retained": ("retained", BOOL, bool),
+        "transaction_hash": ("transaction_hash", STR, str),
+        "x_acknowledged_delivery": ("x_acknowledged_delivery", BOOL, bool),
+        "forward_for": ("forward_for", HOPS, None),
+        "trustlevel": ("trustlevel", COUNT, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "publisher": "publisher",
@@ -245,7 +246,7 @@ class Event(MessageWithAppPayload):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Event:
-        """A EVENT from the list that a serializer made of octets.
+        """An EVENT from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
@@ -256,23 +257,30 @@ class Event(MessageWithAppPayload):
             or wmsg[0] != 36
         ):
             raise misshapen(Event, wmsg)
-        message = Event.__new__(Event)
-        found = message.__dict__
+        message = object.__new__(Event)
         subscription = wmsg[1]
         if type(subscription) is not int or not 0 < subscription <= ID_MAX:
             raise unfit("EVENT", "subscription", subscription, ID[1])
-        found["subscription"] = subscription
+        message.subscription = subscription
         publication = wmsg[2]
         if type(publication) is not int or not 0 < publication <= ID_MAX:
             raise unfit("EVENT", "publication", publication, ID[1])
-        found["publication"] = publication
+        message.publication = publication
         details = wmsg[3]
+        passing = False
         if details or type(details) is not dict:
-            read_options(Event, found, details)
+            passing = read_options(Event, message, details)
         if len(wmsg) > 4:
-            read_arguments(Event, found, wmsg, 4)
-        if "passthru" in found:
-            complete(Event._NAME, Event._WHERE, found)
+            args = wmsg[4]
+            if type(args) is list and len(wmsg) == 5:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[5]):
+                message.args = args
+                message.kwargs = wmsg[5]
+            else:
+                read_arguments(Event, message.__dict__, wmsg, 4)
+        if passing:
+            complete(Event._NAME, Event._WHERE, message.__dict__)
         return message
 
     def marshal(self) -> list[Any]:

@@ -44,18 +44,17 @@ class EventReceived(Message):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> EventReceived:
-        """A EVENT_RECEIVED from the list that a serializer made of octets.
+        """An EVENT_RECEIVED from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
         if type(wmsg) is not list or len(wmsg) != 2 or type(wmsg[0]) is not int or wmsg[0] != 337:
             raise misshapen(EventReceived, wmsg)
-        message = EventReceived.__new__(EventReceived)
-        found = message.__dict__
+        message = object.__new__(EventReceived)
         publication = wmsg[1]
         if type(publication) is not int or not 0 < publication <= ID_MAX:
             raise unfit("EVENT_RECEIVED", "publication", publication, ID[1])
-        found["publication"] = publication
+        message.publication = publication
         return message
 
     def marshal(self) -> list[Any]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._base import FlatBuffersTable, PayloadMessage, misshapen, read_arguments, read_options
+from .._base import (
+    FlatBuffersTable,
+    PayloadMessage,
+    has_text_keys,
+    misshapen,
+    read_arguments,
+    read_options,
+)
 from .._check import ARGS, BOOL, DICT, KWARGS, STR, URI, Keys, Kind, unfit
 
 
@@ -38,8 +45,8 @@ class Goodbye(PayloadMessage):
     _MOST = 5
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "message": ("message", STR),
-        "resumable": ("resumable", BOOL),
+        "message": ("message", STR, str),
+        "resumable": ("resumable", BOOL, bool),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "message": "message",
@@ -105,17 +112,23 @@ class Goodbye(PayloadMessage):
             or wmsg[0] != 6
         ):
             raise misshapen(Goodbye, wmsg)
-        message = Goodbye.__new__(Goodbye)
-        found = message.__dict__
+        message = object.__new__(Goodbye)
         details = wmsg[1]
         if details or type(details) is not dict:
-            read_options(Goodbye, found, details)
+            read_options(Goodbye, message, details)
         reason = wmsg[2]
         if not URI[0](reason):
             raise unfit("GOODBYE", "reason", reason, URI[1])
-        found["reason"] = reason
+        message.reason = reason
         if len(wmsg) > 3:
-            read_arguments(Goodbye, found, wmsg, 3)
+            args = wmsg[3]
+            if type(args) is list and len(wmsg) == 4:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[4]):
+                message.args = args
+                message.kwargs = wmsg[4]
+            else:
+                read_arguments(Goodbye, message.__dict__, wmsg, 3)
         return message
 
     def marshal(self) -> list[Any]:

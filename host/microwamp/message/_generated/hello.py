@@ -41,15 +41,15 @@ class Hello(Message):
     _MOST = 3
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "roles": ("roles", DICT),
-        "authmethods": ("authmethods", STRS),
-        "authid": ("authid", STR),
-        "authrole": ("authrole", STR),
-        "authextra": ("authextra", DICT),
-        "resumable": ("resumable", BOOL),
-        "resume-session": ("resume_session", ID),
-        "resume-token": ("resume_token", STR),
-        "agent": ("agent", STR_OR_NULL),
+        "roles": ("roles", DICT, None),
+        "authmethods": ("authmethods", STRS, None),
+        "authid": ("authid", STR, str),
+        "authrole": ("authrole", STR, str),
+        "authextra": ("authextra", DICT, None),
+        "resumable": ("resumable", BOOL, bool),
+        "resume-session": ("resume_session", ID, None),
+        "resume-token": ("resume_token", STR, str),
+        "agent": ("agent", STR_OR_NULL, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "authmethods": "authmethods",
@@ -148,17 +148,16 @@ class Hello(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 1:
             raise misshapen(Hello, wmsg)
-        message = Hello.__new__(Hello)
-        found = message.__dict__
+        message = object.__new__(Hello)
         realm = wmsg[1]
         if not REALM[0](realm):
             raise unfit("HELLO", "realm", realm, REALM[1])
-        found["realm"] = realm
+        message.realm = realm
         details = wmsg[2]
         if details or type(details) is not dict:
-            read_options(Hello, found, details)
-        found["roles"] = read_roles("HELLO", found.get("roles"), CLIENT)
-        if "resume_session" in found and "resume_token" not in found:
+            read_options(Hello, message, details)
+        message.roles = read_roles("HELLO", message.__dict__.get("roles"), CLIENT)
+        if message.resume_session is not None and message.resume_token is None:
             raise unfit("HELLO", "details.resume-token", None, STR[1])
         return message
 

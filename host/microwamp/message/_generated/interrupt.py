@@ -35,9 +35,9 @@ class Interrupt(Message):
     _MOST = 3
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "mode": ("mode", INTERRUPT),
-        "reason": ("reason", URI),
-        "forward_for": ("forward_for", HOPS),
+        "mode": ("mode", INTERRUPT, None),
+        "reason": ("reason", URI, None),
+        "forward_for": ("forward_for", HOPS, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "mode": "mode",
@@ -89,21 +89,20 @@ class Interrupt(Message):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Interrupt:
-        """A INTERRUPT from the list that a serializer made of octets.
+        """An INTERRUPT from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 69:
             raise misshapen(Interrupt, wmsg)
-        message = Interrupt.__new__(Interrupt)
-        found = message.__dict__
+        message = object.__new__(Interrupt)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("INTERRUPT", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         options = wmsg[2]
         if options or type(options) is not dict:
-            read_options(Interrupt, found, options)
+            read_options(Interrupt, message, options)
         return message
 
     def marshal(self) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from .._base import (
     FlatBuffersTable,
     MessageWithAppPayload,
+    has_text_keys,
     misshapen,
     read_arguments,
     read_options,
@@ -84,16 +85,16 @@ class Invocation(MessageWithAppPayload):
     _MOST = 6
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "timeout": ("timeout", COUNT),
-        "receive_progress": ("receive_progress", BOOL),
-        "caller": ("caller", ID),
-        "caller_authid": ("caller_authid", STR),
-        "caller_authrole": ("caller_authrole", STR),
-        "procedure": ("procedure", URI),
-        "transaction_hash": ("transaction_hash", STR),
-        "forward_for": ("forward_for", HOPS),
-        "progress": ("progress", BOOL),
-        "trustlevel": ("trustlevel", COUNT),
+        "timeout": ("timeout", COUNT, None),
+        "receive_progress": ("receive_progress", BOOL, bool),
+        "caller": ("caller", ID, None),
+        "caller_authid": ("caller_authid", STR, str),
+        "caller_authrole": ("caller_authrole", STR, str),
+        "procedure": ("procedure", URI, None),
+        "transaction_hash": ("transaction_hash", STR, str),
+        "forward_for": ("forward_for", HOPS, None),
+        "progress": ("progress", BOOL, bool),
+        "trustlevel": ("trustlevel", COUNT, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "timeout": "timeout",
@@ -252,7 +253,7 @@ class Invocation(MessageWithAppPayload):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Invocation:
-        """A INVOCATION from the list that a serializer made of octets.
+        """An INVOCATION from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
@@ -263,23 +264,30 @@ class Invocation(MessageWithAppPayload):
             or wmsg[0] != 68
         ):
             raise misshapen(Invocation, wmsg)
-        message = Invocation.__new__(Invocation)
-        found = message.__dict__
+        message = object.__new__(Invocation)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("INVOCATION", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         registration = wmsg[2]
         if type(registration) is not int or not 0 < registration <= ID_MAX:
             raise unfit("INVOCATION", "registration", registration, ID[1])
-        found["registration"] = registration
+        message.registration = registration
         details = wmsg[3]
+        passing = False
         if details or type(details) is not dict:
-            read_options(Invocation, found, details)
+            passing = read_options(Invocation, message, details)
         if len(wmsg) > 4:
-            read_arguments(Invocation, found, wmsg, 4)
-        if "passthru" in found:
-            complete(Invocation._NAME, Invocation._WHERE, found)
+            args = wmsg[4]
+            if type(args) is list and len(wmsg) == 5:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[5]):
+                message.args = args
+                message.kwargs = wmsg[5]
+            else:
+                read_arguments(Invocation, message.__dict__, wmsg, 4)
+        if passing:
+            complete(Invocation._NAME, Invocation._WHERE, message.__dict__)
         return message
 
     def marshal(self) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from .._base import (
     FlatBuffersTable,
     MessageWithAppPayload,
+    has_text_keys,
     misshapen,
     read_arguments,
     read_options,
@@ -87,18 +88,18 @@ class Publish(MessageWithAppPayload):
     _MOST = 6
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "acknowledge": ("acknowledge", BOOL),
-        "exclude_me": ("exclude_me", BOOL),
-        "exclude": ("exclude", IDS),
-        "exclude_authid": ("exclude_authid", STRS),
-        "exclude_authrole": ("exclude_authrole", STRS),
-        "eligible": ("eligible", IDS),
-        "eligible_authid": ("eligible_authid", STRS),
-        "eligible_authrole": ("eligible_authrole", STRS),
-        "retain": ("retain", BOOL),
-        "transaction_hash": ("transaction_hash", STR),
-        "forward_for": ("forward_for", HOPS),
-        "disclose_me": ("disclose_me", BOOL),
+        "acknowledge": ("acknowledge", BOOL, bool),
+        "exclude_me": ("exclude_me", BOOL, bool),
+        "exclude": ("exclude", IDS, None),
+        "exclude_authid": ("exclude_authid", STRS, None),
+        "exclude_authrole": ("exclude_authrole", STRS, None),
+        "eligible": ("eligible", IDS, None),
+        "eligible_authid": ("eligible_authid", STRS, None),
+        "eligible_authrole": ("eligible_authrole", STRS, None),
+        "retain": ("retain", BOOL, bool),
+        "transaction_hash": ("transaction_hash", STR, str),
+        "forward_for": ("forward_for", HOPS, None),
+        "disclose_me": ("disclose_me", BOOL, bool),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "acknowledge": "acknowledge",
@@ -284,23 +285,30 @@ class Publish(MessageWithAppPayload):
             or wmsg[0] != 16
         ):
             raise misshapen(Publish, wmsg)
-        message = Publish.__new__(Publish)
-        found = message.__dict__
+        message = object.__new__(Publish)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("PUBLISH", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         options = wmsg[2]
+        passing = False
         if options or type(options) is not dict:
-            read_options(Publish, found, options)
+            passing = read_options(Publish, message, options)
         topic = wmsg[3]
         if not URI[0](topic):
             raise unfit("PUBLISH", "topic", topic, URI[1])
-        found["topic"] = topic
+        message.topic = topic
         if len(wmsg) > 4:
-            read_arguments(Publish, found, wmsg, 4)
-        if "passthru" in found:
-            complete(Publish._NAME, Publish._WHERE, found)
+            args = wmsg[4]
+            if type(args) is list and len(wmsg) == 5:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[5]):
+                message.args = args
+                message.kwargs = wmsg[5]
+            else:
+                read_arguments(Publish, message.__dict__, wmsg, 4)
+        if passing:
+            complete(Publish._NAME, Publish._WHERE, message.__dict__)
         return message
 
     def marshal(self) -> list[Any]:

@@ -61,16 +61,15 @@ class Published(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 17:
             raise misshapen(Published, wmsg)
-        message = Published.__new__(Published)
-        found = message.__dict__
+        message = object.__new__(Published)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("PUBLISHED", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         publication = wmsg[2]
         if type(publication) is not int or not 0 < publication <= ID_MAX:
             raise unfit("PUBLISHED", "publication", publication, ID[1])
-        found["publication"] = publication
+        message.publication = publication
         return message
 
     def marshal(self) -> list[Any]:

@@ -47,13 +47,13 @@ class Register(Message):
     _MOST = 4
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "match": ("match", MATCH),
-        "invoke": ("invoke", INVOKE),
-        "concurrency": ("concurrency", POSITIVE),
-        "force_reregister": ("force_reregister", BOOL),
-        "forward_for": ("forward_for", HOPS),
-        "disclose_caller": ("disclose_caller", BOOL),
-        "forward_timeout": ("forward_timeout", BOOL),
+        "match": ("match", MATCH, None),
+        "invoke": ("invoke", INVOKE, None),
+        "concurrency": ("concurrency", POSITIVE, None),
+        "force_reregister": ("force_reregister", BOOL, bool),
+        "forward_for": ("forward_for", HOPS, None),
+        "disclose_caller": ("disclose_caller", BOOL, bool),
+        "forward_timeout": ("forward_timeout", BOOL, bool),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "match": "match",
@@ -145,18 +145,17 @@ class Register(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 4 or type(wmsg[0]) is not int or wmsg[0] != 64:
             raise misshapen(Register, wmsg)
-        message = Register.__new__(Register)
-        found = message.__dict__
+        message = object.__new__(Register)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("REGISTER", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         options = wmsg[2]
         if options or type(options) is not dict:
-            read_options(Register, found, options)
+            read_options(Register, message, options)
         procedure = wmsg[3]
-        check_pattern(Register, "procedure", procedure, found.get("match"), own=False)
-        found["procedure"] = procedure
+        check_pattern(Register, "procedure", procedure, message.match, own=False)
+        message.procedure = procedure
         return message
 
     def marshal(self) -> list[Any]:

@@ -61,16 +61,15 @@ class Registered(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 65:
             raise misshapen(Registered, wmsg)
-        message = Registered.__new__(Registered)
-        found = message.__dict__
+        message = object.__new__(Registered)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("REGISTERED", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         registration = wmsg[2]
         if type(registration) is not int or not 0 < registration <= ID_MAX:
             raise unfit("REGISTERED", "registration", registration, ID[1])
-        found["registration"] = registration
+        message.registration = registration
         return message
 
     def marshal(self) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from .._base import (
     FlatBuffersTable,
     MessageWithAppPayload,
+    has_text_keys,
     misshapen,
     read_arguments,
     read_options,
@@ -75,11 +76,11 @@ class Result(MessageWithAppPayload):
     _MOST = 5
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "progress": ("progress", BOOL),
-        "callee": ("callee", ID),
-        "callee_authid": ("callee_authid", STR),
-        "callee_authrole": ("callee_authrole", STR),
-        "forward_for": ("forward_for", HOPS),
+        "progress": ("progress", BOOL, bool),
+        "callee": ("callee", ID, None),
+        "callee_authid": ("callee_authid", STR, str),
+        "callee_authrole": ("callee_authrole", STR, str),
+        "forward_for": ("forward_for", HOPS, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "progress": "progress",
@@ -209,19 +210,26 @@ class Result(MessageWithAppPayload):
             or wmsg[0] != 50
         ):
             raise misshapen(Result, wmsg)
-        message = Result.__new__(Result)
-        found = message.__dict__
+        message = object.__new__(Result)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("RESULT", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         details = wmsg[2]
+        passing = False
         if details or type(details) is not dict:
-            read_options(Result, found, details)
+            passing = read_options(Result, message, details)
         if len(wmsg) > 3:
-            read_arguments(Result, found, wmsg, 3)
-        if "passthru" in found:
-            complete(Result._NAME, Result._WHERE, found)
+            args = wmsg[3]
+            if type(args) is list and len(wmsg) == 4:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[4]):
+                message.args = args
+                message.kwargs = wmsg[4]
+            else:
+                read_arguments(Result, message.__dict__, wmsg, 3)
+        if passing:
+            complete(Result._NAME, Result._WHERE, message.__dict__)
         return message
 
     def marshal(self) -> list[Any]:

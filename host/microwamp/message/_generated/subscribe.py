@@ -38,9 +38,9 @@ class Subscribe(Message):
     _MOST = 4
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "match": ("match", MATCH),
-        "get_retained": ("get_retained", BOOL),
-        "forward_for": ("forward_for", HOPS),
+        "match": ("match", MATCH, None),
+        "get_retained": ("get_retained", BOOL, bool),
+        "forward_for": ("forward_for", HOPS, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "match": "match",
@@ -104,18 +104,17 @@ class Subscribe(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 4 or type(wmsg[0]) is not int or wmsg[0] != 32:
             raise misshapen(Subscribe, wmsg)
-        message = Subscribe.__new__(Subscribe)
-        found = message.__dict__
+        message = object.__new__(Subscribe)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("SUBSCRIBE", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         options = wmsg[2]
         if options or type(options) is not dict:
-            read_options(Subscribe, found, options)
+            read_options(Subscribe, message, options)
         topic = wmsg[3]
-        check_pattern(Subscribe, "topic", topic, found.get("match"), own=False)
-        found["topic"] = topic
+        check_pattern(Subscribe, "topic", topic, message.match, own=False)
+        message.topic = topic
         return message
 
     def marshal(self) -> list[Any]:

@@ -61,16 +61,15 @@ class Subscribed(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 33:
             raise misshapen(Subscribed, wmsg)
-        message = Subscribed.__new__(Subscribed)
-        found = message.__dict__
+        message = object.__new__(Subscribed)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("SUBSCRIBED", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         subscription = wmsg[2]
         if type(subscription) is not int or not 0 < subscription <= ID_MAX:
             raise unfit("SUBSCRIBED", "subscription", subscription, ID[1])
-        found["subscription"] = subscription
+        message.subscription = subscription
         return message
 
     def marshal(self) -> list[Any]:

@@ -34,7 +34,7 @@ class Unregister(Message):
     _MOST = 4
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "forward_for": ("forward_for", HOPS),
+        "forward_for": ("forward_for", HOPS, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "forward_for": "forward_for",
@@ -77,7 +77,7 @@ class Unregister(Message):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Unregister:
-        """A UNREGISTER from the list that a serializer made of octets.
+        """An UNREGISTER from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
@@ -88,18 +88,17 @@ class Unregister(Message):
             or wmsg[0] != 66
         ):
             raise misshapen(Unregister, wmsg)
-        message = Unregister.__new__(Unregister)
-        found = message.__dict__
+        message = object.__new__(Unregister)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("UNREGISTER", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         registration = wmsg[2]
         if type(registration) is not int or not 0 < registration <= ID_MAX:
             raise unfit("UNREGISTER", "registration", registration, ID[1])
-        found["registration"] = registration
+        message.registration = registration
         if len(wmsg) > 3:
-            read_options(Unregister, found, wmsg[3])
+            read_options(Unregister, message, wmsg[3])
         return message
 
     def marshal(self) -> list[Any]:

@@ -32,8 +32,8 @@ class Unregistered(Message):
     _MOST = 3
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "registration": ("registration", ID),
-        "reason": ("reason", URI),
+        "registration": ("registration", ID, None),
+        "reason": ("reason", URI, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "registration": "registration",
@@ -78,7 +78,7 @@ class Unregistered(Message):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Unregistered:
-        """A UNREGISTERED from the list that a serializer made of octets.
+        """An UNREGISTERED from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
@@ -89,14 +89,13 @@ class Unregistered(Message):
             or wmsg[0] != 67
         ):
             raise misshapen(Unregistered, wmsg)
-        message = Unregistered.__new__(Unregistered)
-        found = message.__dict__
+        message = object.__new__(Unregistered)
         request = wmsg[1]
         if not ID0[0](request):
             raise unfit("UNREGISTERED", "request", request, ID0[1])
-        found["request"] = request
+        message.request = request
         if len(wmsg) > 2:
-            read_options(Unregistered, found, wmsg[2])
+            read_options(Unregistered, message, wmsg[2])
         return message
 
     def marshal(self) -> list[Any]:

@@ -34,7 +34,7 @@ class Unsubscribe(Message):
     _MOST = 4
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "forward_for": ("forward_for", HOPS),
+        "forward_for": ("forward_for", HOPS, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "forward_for": "forward_for",
@@ -77,7 +77,7 @@ class Unsubscribe(Message):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Unsubscribe:
-        """A UNSUBSCRIBE from the list that a serializer made of octets.
+        """An UNSUBSCRIBE from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
@@ -88,18 +88,17 @@ class Unsubscribe(Message):
             or wmsg[0] != 34
         ):
             raise misshapen(Unsubscribe, wmsg)
-        message = Unsubscribe.__new__(Unsubscribe)
-        found = message.__dict__
+        message = object.__new__(Unsubscribe)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("UNSUBSCRIBE", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         subscription = wmsg[2]
         if type(subscription) is not int or not 0 < subscription <= ID_MAX:
             raise unfit("UNSUBSCRIBE", "subscription", subscription, ID[1])
-        found["subscription"] = subscription
+        message.subscription = subscription
         if len(wmsg) > 3:
-            read_options(Unsubscribe, found, wmsg[3])
+            read_options(Unsubscribe, message, wmsg[3])
         return message
 
     def marshal(self) -> list[Any]:

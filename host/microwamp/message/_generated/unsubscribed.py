@@ -32,8 +32,8 @@ class Unsubscribed(Message):
     _MOST = 3
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "subscription": ("subscription", ID),
-        "reason": ("reason", URI),
+        "subscription": ("subscription", ID, None),
+        "reason": ("reason", URI, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "subscription": "subscription",
@@ -78,7 +78,7 @@ class Unsubscribed(Message):
 
     @staticmethod
     def parse(wmsg: list[Any]) -> Unsubscribed:
-        """A UNSUBSCRIBED from the list that a serializer made of octets.
+        """An UNSUBSCRIBED from the list that a serializer made of octets.
 
         ProtocolError names the element or option that does not fit.
         """
@@ -89,14 +89,13 @@ class Unsubscribed(Message):
             or wmsg[0] != 35
         ):
             raise misshapen(Unsubscribed, wmsg)
-        message = Unsubscribed.__new__(Unsubscribed)
-        found = message.__dict__
+        message = object.__new__(Unsubscribed)
         request = wmsg[1]
         if not ID0[0](request):
             raise unfit("UNSUBSCRIBED", "request", request, ID0[1])
-        found["request"] = request
+        message.request = request
         if len(wmsg) > 2:
-            read_options(Unsubscribed, found, wmsg[2])
+            read_options(Unsubscribed, message, wmsg[2])
         return message
 
     def marshal(self) -> list[Any]:

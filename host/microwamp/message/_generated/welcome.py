@@ -45,17 +45,17 @@ class Welcome(Message):
     _MOST = 3
     _WHERE = "details"
     _KEYS: ClassVar[Keys] = {
-        "roles": ("roles", DICT),
-        "realm": ("realm", STR_OR_NULL),
-        "authid": ("authid", STR_OR_NULL),
-        "authrole": ("authrole", STR_OR_NULL),
-        "authmethod": ("authmethod", STR_OR_NULL),
-        "authprovider": ("authprovider", STR_OR_NULL),
-        "authextra": ("authextra", ANY),
-        "resumed": ("resumed", BOOL),
-        "resumable": ("resumable", BOOL),
-        "resume_token": ("resume_token", STR),
-        "agent": ("agent", STR_OR_NULL),
+        "roles": ("roles", DICT, None),
+        "realm": ("realm", STR_OR_NULL, None),
+        "authid": ("authid", STR_OR_NULL, None),
+        "authrole": ("authrole", STR_OR_NULL, None),
+        "authmethod": ("authmethod", STR_OR_NULL, None),
+        "authprovider": ("authprovider", STR_OR_NULL, None),
+        "authextra": ("authextra", ANY, None),
+        "resumed": ("resumed", BOOL, bool),
+        "resumable": ("resumable", BOOL, bool),
+        "resume_token": ("resume_token", STR, str),
+        "agent": ("agent", STR_OR_NULL, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "realm": "realm",
@@ -171,17 +171,16 @@ class Welcome(Message):
         """
         if type(wmsg) is not list or len(wmsg) != 3 or type(wmsg[0]) is not int or wmsg[0] != 2:
             raise misshapen(Welcome, wmsg)
-        message = Welcome.__new__(Welcome)
-        found = message.__dict__
+        message = object.__new__(Welcome)
         session = wmsg[1]
         if type(session) is not int or not 0 < session <= ID_MAX:
             raise unfit("WELCOME", "session", session, ID[1])
-        found["session"] = session
+        message.session = session
         details = wmsg[2]
         if details or type(details) is not dict:
-            read_options(Welcome, found, details)
-        found["roles"] = read_roles("WELCOME", found.get("roles"), ROUTER)
-        take_custom(found)
+            read_options(Welcome, message, details)
+        message.roles = read_roles("WELCOME", message.__dict__.get("roles"), ROUTER)
+        take_custom(message.__dict__)
         return message
 
     def marshal(self) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from .._base import (
     FlatBuffersTable,
     MessageWithAppPayload,
+    has_text_keys,
     misshapen,
     read_arguments,
     read_options,
@@ -75,11 +76,11 @@ class Yield(MessageWithAppPayload):
     _MOST = 5
     _WHERE = "options"
     _KEYS: ClassVar[Keys] = {
-        "progress": ("progress", BOOL),
-        "callee": ("callee", ID),
-        "callee_authid": ("callee_authid", STR),
-        "callee_authrole": ("callee_authrole", STR),
-        "forward_for": ("forward_for", HOPS),
+        "progress": ("progress", BOOL, bool),
+        "callee": ("callee", ID, None),
+        "callee_authid": ("callee_authid", STR, str),
+        "callee_authrole": ("callee_authrole", STR, str),
+        "forward_for": ("forward_for", HOPS, None),
     }
     _WIRE: ClassVar[dict[str, str]] = {
         "progress": "progress",
@@ -209,19 +210,26 @@ class Yield(MessageWithAppPayload):
             or wmsg[0] != 70
         ):
             raise misshapen(Yield, wmsg)
-        message = Yield.__new__(Yield)
-        found = message.__dict__
+        message = object.__new__(Yield)
         request = wmsg[1]
         if type(request) is not int or not 0 < request <= ID_MAX:
             raise unfit("YIELD", "request", request, ID[1])
-        found["request"] = request
+        message.request = request
         options = wmsg[2]
+        passing = False
         if options or type(options) is not dict:
-            read_options(Yield, found, options)
+            passing = read_options(Yield, message, options)
         if len(wmsg) > 3:
-            read_arguments(Yield, found, wmsg, 3)
-        if "passthru" in found:
-            complete(Yield._NAME, Yield._WHERE, found)
+            args = wmsg[3]
+            if type(args) is list and len(wmsg) == 4:
+                message.args = args
+            elif type(args) is list and has_text_keys(wmsg[4]):
+                message.args = args
+                message.kwargs = wmsg[4]
+            else:
+                read_arguments(Yield, message.__dict__, wmsg, 3)
+        if passing:
+            complete(Yield._NAME, Yield._WHERE, message.__dict__)
         return message
 
     def marshal(self) -> list[Any]:
