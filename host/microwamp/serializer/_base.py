@@ -165,16 +165,18 @@ class Serializer:
         serializer = self._serializer
         # As `Message.serialize` does it, without the three calls on the way.
         kept = msg._serialized
-        if kept is None:
-            kept = msg._serialized = {}
-        data = kept.get(serializer)
+        data = None if kept is None else kept.get(serializer)
         if data is None:
             try:
-                data = kept[serializer] = self._pack_message(msg)
+                data = self._pack_message(msg)
             except Exception as e:
                 raise SerializationError(
                     f"{type(msg).__name__} as {self.SERIALIZER_ID}: {type(e).__name__}: {e!s:.200}"
                 ) from e
+            if kept is None:
+                msg._serialized = {serializer: data}
+            else:
+                kept[serializer] = data
         octets = len(data)
         count = self._sent
         count.octets += octets

@@ -77,7 +77,7 @@ class CBORObjectSerializer(ObjectSerializer):
             raise RemoteProtocolError("ends within a value") from e
         if end != _END:
             raise RemoteProtocolError("octets after the end of the value")
-        if b"\xf7" in data:
+        if 0xF7 in data:
             return _without_undefined(value)
         return value
 
@@ -105,3 +105,5 @@ class CBORSerializer(Serializer):
 
     def __init__(self, batched: bool = False) -> None:
         super().__init__(CBORObjectSerializer(batched))
+        if not batched:
+            self._pack_message = encode_message  # what it comes to, without the call in between

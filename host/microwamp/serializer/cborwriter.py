@@ -106,28 +106,38 @@ def encode_message(message: Message) -> bytes:
     elif kwargs:
         append(b"\x80")
     if kwargs:
-        _put(append, (kwargs,), DEPTH - 1)
+        if type(kwargs) is dict:
+            _put_map(append, kwargs, DEPTH - 1)
+        else:
+            _put(append, (kwargs,), DEPTH - 1)
     return b"".join(out)
 
 
 def _put_options(out: list[bytes], found: dict[str, Any], keys: dict[str, bytes]) -> None:
     """Appends the dictionary of those attributes that are options and set."""
     texts = _texts
-    pairs = 0
-    pieces: list[bytes] = []
-    append = pieces.append
+    append = out.append
+    at = len(out)
+    append(b"")
     for name, value in found.items():
         if name in keys and value is not None:
-            pairs += 1
             append(keys[name])
             if type(value) is str:
                 append(texts.get(value) or _text(value))
             elif type(value) is int:
                 append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
+            elif value is True:
+                append(b"\xf5")
             else:
-                _put(append, (value,), DEPTH - 2)
-    out.append(_MAP[pairs])
-    out += pieces
+                # One piece, since they are counted.
+                append(_piece(value, DEPTH - 2))
+    out[at] = _MAP[(len(out) - at) // 2]
+
+
+def _piece(value: Any, depth: int) -> bytes:
+    pieces: list[bytes] = []
+    _put(pieces.append, (value,), depth)
+    return b"".join(pieces)
 
 
 def _head(major: int, n: int) -> bytes:
@@ -160,6 +170,8 @@ def _put(append: Callable[[bytes], None], items: Iterable[Any], depth: int) -> N
             append(texts.get(item) or _text(item))
         elif kind is int:
             append(_NUMBER[item] if 0 <= item < 256 else _integer(item))
+        elif kind is float:
+            append(_FLOAT(0xFB, item) if item - item == 0 else _unusual(item))
         elif item is True:
             append(b"\xf5")
         elif item is False:
@@ -169,22 +181,7 @@ def _put(append: Callable[[bytes], None], items: Iterable[Any], depth: int) -> N
         elif kind is dict:
             if not depth:
                 raise ValueError(f"nested deeper than {DEPTH} levels")
-            n = len(item)
-            append(_MAP[n] if n < 256 else _head(0xA0, n))
-            for key, value in item.items():
-                if type(key) is str:
-                    append(texts.get(key) or _text(key))
-                else:
-                    _put(append, (key,), depth - 1)
-                # The usual values once more: a call for each would take longer than they do.
-                if type(value) is str:
-                    append(texts.get(value) or _text(value))
-                elif type(value) is int:
-                    append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
-                elif value is True:
-                    append(b"\xf5")
-                else:
-                    _put(append, (value,), depth - 1)
+            _put_map(append, item, depth)
         elif kind is list or kind is tuple:
             if not depth:
                 raise ValueError(f"nested deeper than {DEPTH} levels")
@@ -192,13 +189,32 @@ def _put(append: Callable[[bytes], None], items: Iterable[Any], depth: int) -> N
             append(_ARRAY[n] if n < 256 else _head(0x80, n))
             if n:
                 _put(append, item, depth - 1)
-        elif kind is float:
-            append(_FLOAT(0xFB, item) if item - item == 0 else _unusual(item))
         elif kind is bytes:
             n = len(item)
             append((_OCTETS[n] if n < 256 else _head(0x40, n)) + item)
         else:
             append(_other(item, depth))
+
+
+def _put_map(append: Callable[[bytes], None], items: dict[Any, Any], depth: int) -> None:
+    """Appends a dictionary. The usual keys and values are written here: a call for each would take
+    longer than they do."""
+    texts = _texts
+    n = len(items)
+    append(_MAP[n] if n < 256 else _head(0xA0, n))
+    for key, value in items.items():
+        if type(key) is str:
+            append(texts.get(key) or _text(key))
+        else:
+            _put(append, (key,), depth - 1)
+        if type(value) is str:
+            append(texts.get(value) or _text(value))
+        elif type(value) is int:
+            append(_NUMBER[value] if 0 <= value < 256 else _integer(value))
+        elif value is True:
+            append(b"\xf5")
+        else:
+            _put(append, (value,), depth - 1)
 
 
 def _integer(number: int) -> bytes:
