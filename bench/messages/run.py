@@ -47,21 +47,25 @@ CLASSES = {
 }
 ENVIRONMENT = {**os.environ, "PYTHONPATH": "", "PYTHONHASHSEED": "0"}
 AUTOBAHN = ROOT / ".venv-crossbar/lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+# Part: of ours what is written by hand, what a generator writes, and autobahn's.
 LINES = {
-    "microwamp": [
-        ("messages, roles and checks", "host/microwamp/message/*.py", "host/microwamp/role/*.py"),
-        ("of these generated", "host/microwamp/message/_generated/*.py"),
-        ("exceptions", "host/microwamp/exception.py"),
-        ("serializers and codecs", "host/microwamp/serializer/*.py"),
-        ("FlatBuffers codec", "host/microwamp/schema/*.py"),
-    ],
-    "autobahn": [
-        ("messages", "wamp/message.py"),
-        ("roles", "wamp/role.py"),
-        ("exceptions", "wamp/exception.py"),
-        ("serializers", "wamp/serializer.py"),
-        ("FlatBuffers", "wamp/message_fbs.py", "wamp/gen/wamp/proto/*.py"),
-    ],
+    "messages and checks": (
+        ["message/*.py"],
+        ["message/_generated/*.py"],
+        ["message.py"],
+    ),
+    "roles": (["role/_[!g]*.py"], ["role/_generated.py"], ["role.py"]),
+    "types": (["types/*.py"], [], ["types.py"]),
+    "requests": (["request.py"], [], ["request.py"]),
+    "exceptions": (["exception.py"], [], ["exception.py"]),
+    "interfaces": (["interfaces.py"], [], ["interfaces.py"]),
+    "serializers and codecs": (["serializer/*.py"], [], ["serializer.py"]),
+    "FlatBuffers": (
+        ["schema/__init__.py", "schema/[!_]*.py"],
+        ["schema/_slots.py"],
+        ["message_fbs.py", "gen/wamp/proto/*.py"],
+    ),
+    "FlatBuffers schema": (["schema/*.fbs"], [], ["flatbuffers/*.fbs"]),
 }
 
 
@@ -96,11 +100,14 @@ def measure(
 ) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """By serializer, message and side: ns to write, ns to read, octets."""
     workers = {side: Worker(side) for side in PYTHON}
-    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
-    for serializer in only:
-        for message in MESSAGES:
-            row: dict[str, dict[str, float]] = {side: {} for side in workers}
-            for turn in range(turns + 1):
+    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {
+        serializer: {message: {side: {} for side in workers} for message in MESSAGES}
+        for serializer in only
+    }
+    # The turns of a message are spread over the whole run: others may use the machine for a while.
+    for turn in range(turns + 1):
+        for serializer, rows in found.items():
+            for message, row in rows.items():
                 for side, worker in workers.items():
                     for operation in ("write", "read"):
                         if turn == 0:  # warm
@@ -109,7 +116,6 @@ def measure(
                         took, octets = worker.ask(serializer, message, operation, rounds)
                         best = min(row[side].get(operation, took), took)
                         row[side].update({operation: best, "octets": octets})
-            found.setdefault(serializer, {})[message] = row
     for worker in workers.values():
         worker.close()
     return found
@@ -153,18 +159,22 @@ def imports(turns: int) -> dict[str, dict[str, float]]:
 
 
 def lines() -> dict[str, dict[str, int]]:
-    """By side and part: lines of Python."""
-    folders = {"microwamp": ROOT, "autobahn": AUTOBAHN / "site-packages/autobahn"}
+    """By part: lines of ours by hand and generated, and of autobahn's."""
+    ours, theirs = ROOT / "host/microwamp", AUTOBAHN / "site-packages/autobahn/wamp"
     return {
-        side: {
-            what: sum(
+        part: {
+            whose: sum(
                 len(path.read_text().splitlines())
                 for pattern in patterns
-                for path in sorted(folders[side].glob(pattern))
+                for path in folder.glob(pattern)
             )
-            for what, *patterns in rows
+            for whose, folder, patterns in (
+                ("by hand", ours, hand),
+                ("generated", ours, made),
+                ("autobahn", theirs, other),
+            )
         }
-        for side, rows in LINES.items()
+        for part, (hand, made, other) in LINES.items()
     }
 
 
@@ -214,8 +224,9 @@ def main() -> int:
     imported = imports(3 if options.quick else 9)
     missed = table(figures, imported)
     counted = lines()
-    for side, rows in counted.items():
-        print(f"\nlines of {side}: " + ", ".join(f"{what} {n}" for what, n in rows.items()))
+    print(f"\n{'lines':26}{'by hand':>10}{'generated':>11}{'autobahn':>10}")
+    for part, row in counted.items():
+        print(f"  {part:24}{row['by hand']:10}{row['generated']:11}{row['autobahn']:10}")
     if options.out:
         found = {"messages": figures, "import_ms": imported, "lines": counted}
         options.out.write_text(json.dumps(found, indent=1) + "\n")
