@@ -110,11 +110,15 @@ class JsonObjectSerializer(ObjectSerializer):
                     return text
         elif text[:1] == "\0":
             try:
-                return binascii.a2b_base64(text[1:].encode("ascii"), strict_mode=True)
-            except ValueError as e:
-                raise RemoteProtocolError(
-                    f"JSON text that starts with U+0000 and is not base64: {text[1:25]!r}"
-                ) from e
+                octets = binascii.a2b_base64(text[1:].encode("ascii"), strict_mode=True)
+                # Even so it takes any number of = after groups that are whole.
+                if len(text) - 1 == (len(octets) + 2) // 3 * 4:
+                    return octets
+            except ValueError:
+                pass
+            raise RemoteProtocolError(
+                f"JSON text that starts with U+0000 and is not base64: {text[1:25]!r}"
+            )
         if self._decimals and _DECIMAL.fullmatch(text):
             try:
                 return Decimal(text)
