@@ -63,6 +63,7 @@ class Transport(ITransport):
         self._details: TransportDetails | None = None
         self._out: list[bytes] = []
         self._gathered = 0
+        self._heard = True  # whether anything came since the last write at once
         self._is_open = False
         self._is_closed = False
         self._error: Exception | None = None
@@ -165,10 +166,16 @@ class Transport(ITransport):
         """A message as it goes on the wire. LocalProtocolError: too long."""
 
     def _gather(self, octets: bytes) -> None:
-        """Write at the end of this turn of the loop, with what else is sent in it."""
+        """Write: at once if the peer was heard since the last write, which saves who asks and
+        waits a turn of the loop; else at the end of this turn, with what else is sent in it."""
         if not self._is_open:
             raise TransportLost(f"{self.url}: the connection is closed")
         out = self._out
+        if self._heard and not out:
+            self._heard = False
+            if self._write(octets) > BACKLOG_MAX and self._call_soon is not None:
+                self._call_soon(self._unread)
+            return
         out.append(octets)
         self._gathered += len(octets)
         if len(out) == 1:
@@ -184,7 +191,10 @@ class Transport(ITransport):
             self._out = []
             self._gathered = 0
             if self._write(octets) > BACKLOG_MAX:
-                self._end(TransportLost(f"{self.url}: the router does not read"))
+                self._unread()
+
+    def _unread(self) -> None:
+        self._end(TransportLost(f"{self.url}: the router does not read"))
 
     @abstractmethod
     def _write(self, octets: bytes) -> int:

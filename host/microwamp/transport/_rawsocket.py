@@ -76,11 +76,16 @@ class RawSocketTransport(StreamTransport):
         except RemoteProtocolError as e:
             self._violated(e)
             return
+        # Of several messages the answers go out together.
+        several = len(found) > 1
+        self._heard = not several
         for kind, payload in found:
             if kind == MESSAGE:
                 self._take(payload)
             else:
                 self._got(kind, payload)
+        if several:
+            self._heard = True
 
     def _shake(self, data: bytes) -> None:
         """Octets before the handler knows of us."""

@@ -23,6 +23,8 @@ class SerialTransport(Transport):
         self._finishing: asyncio.Task[None] | None = None
         self._early: list[tuple[int, bytes]] = []
         self._lost = False
+        # A turn of the loop is little here, and a frame of the link for many messages much.
+        self._heard = False
 
     async def _connect(self) -> None:
         line = self._line

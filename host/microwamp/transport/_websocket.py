@@ -124,6 +124,7 @@ class WebSocketTransport(StreamTransport):
             self._shake()
         elif self._is_open:
             self._events()
+            self._heard = True
 
     def eof_received(self) -> None:
         self._ws.receive_eof()
