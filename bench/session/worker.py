@@ -1,10 +1,10 @@
 """One client of the bench: joins, is measured, prints one JSON line.
 
-    worker.py CLIENT HOST PORT REALM
+    worker.py CLIENT HOST PORT REALM [quick]
 
 CLIENT: microwamp, autobahn (with the Python of crossbar's environment) or bare, which is asyncio
 with cbor2 and nothing else. Figures are microseconds of CPU time of this process for each
-operation, the least of the rounds; the procedure is another process's.
+operation, the least of the rounds; the procedure is another process's. quick: few operations.
 """
 
 import asyncio
@@ -13,7 +13,9 @@ import resource
 import sys
 import time
 
-SEQUENTIAL, PIPELINED, IN_FLIGHT, ROUNDS = 400, 2000, 100, 5
+QUICK = sys.argv[5:] == ["quick"]
+IN_FLIGHT = 100
+SEQUENTIAL, PIPELINED, ROUNDS = (20, IN_FLIGHT, 1) if QUICK else (400, 2000, 5)
 PROCEDURE, TOPIC, PAYLOAD = "com.example.bench.echo", "com.example.bench.topic", "x" * 32
 
 
