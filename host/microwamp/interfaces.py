@@ -356,7 +356,7 @@ class IKey(ABC):
     @property
     @abstractmethod
     def key_type(self) -> str:
-        """`ed25519` or `eth`."""
+        """`cryptosign` (Ed25519) or `ethereum` (secp256k1)."""
 
     @abstractmethod
     def public_key(self, binary: bool = False) -> str | bytes:

@@ -1,16 +1,20 @@
 """Security modules: keys that are kept together, with counters, in memory or in a file.
 
-They keep keys of WAMP-cryptosign. A module in a file is a file of JSON, mode 0600; with a
-passphrase the keys in it are encrypted (argon2id, XSalsa20-Poly1305), and it can be locked.
+They keep keys of WAMP-cryptosign, and of Ethereum with the extra `ethereum`. A module in a file is
+a file of JSON, mode 0600; with a passphrase the keys in it are encrypted (argon2id,
+XSalsa20-Poly1305), and it can be locked. Several processes may use one file: each change is made
+to what the file says then, under a lock of the system (flock) on its folder.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from wamp import keyfile
 
 from ._text import shown
 from .cryptosign import CryptosignKey
+from .ethereum import EthereumKey
 from .exception import ConfigurationError, Error, LocalProtocolError
 from .interfaces import ISecurityModule
 
@@ -31,6 +36,9 @@ __all__ = ["FileSecurityModule", "MemorySecurityModule"]
 _KEYS_MAX = 16  # encrypted, 2,600 octets: keyfile reads files of 4,096
 _RANDOM_MAX = 1 << 20
 _COUNTERS_MAX = 16
+_TYPES = ("cryptosign", "ethereum")
+_BUSY_S = 5.0  # a change takes some ms; who holds the lock for longer hangs
+_RETRY_S = 0.01
 
 
 class MemorySecurityModule(ISecurityModule):
@@ -39,6 +47,7 @@ class MemorySecurityModule(ISecurityModule):
     def __init__(self) -> None:
         self._open = True
         self._seeds: dict[int, bytes] = {}
+        self._types: dict[int, str] = {}  # of those that are not of cryptosign
         self._counters: dict[int, int] = {}
         self._next = 0
 
@@ -48,12 +57,14 @@ class MemorySecurityModule(ISecurityModule):
     def __iter__(self) -> Iterator[int]:
         return iter(sorted(self._seeds))
 
-    def __getitem__(self, key_no: int) -> CryptosignKey:
+    def __getitem__(self, key_no: int) -> CryptosignKey | EthereumKey:
         """The key of that number; LocalProtocolError where there is none."""
         self._usable()
         seed = self._seeds.get(key_no)
         if seed is None:
             raise LocalProtocolError(f"there is no key {shown(key_no)} in this security module")
+        if self._types.get(key_no) == "ethereum":
+            return EthereumKey(seed, True, self, key_no)
         return CryptosignKey(SigningKey(seed), True, self, key_no)
 
     async def open(self) -> None:
@@ -88,27 +99,41 @@ class MemorySecurityModule(ISecurityModule):
         raise LocalProtocolError("this security module cannot be locked")
 
     async def create_key(self, key_type: str) -> int:
-        """Make a key of type `cryptosign`; returns its number, which is never given again."""
+        """Make a key, `cryptosign` or `ethereum`; returns its number, which is never given again.
+
+        ConfigurationError: `ethereum` needs the extra of that name.
+        """
         self._usable()
-        if key_type != "cryptosign":
+        if key_type not in _TYPES:
             raise LocalProtocolError(
-                f"key_type is {shown(key_type)}, and this security module makes `cryptosign`"
+                f"key_type is {shown(key_type)}, and this security module makes "
+                f"{' and '.join(_TYPES)}"
             )
-        if len(self._seeds) >= _KEYS_MAX:
-            raise LocalProtocolError(f"a security module keeps {_KEYS_MAX} keys: delete one")
-        number = self._next
-        self._next += 1
-        self._seeds[number] = secrets.token_bytes(32)
-        self._changed()
+        seed = secrets.token_bytes(32)
+        if key_type == "ethereum":
+            EthereumKey.from_bytes(seed)  # raises for what is no key: one in 2^127
+        async with self._exclusive():
+            if len(self._seeds) >= _KEYS_MAX:
+                raise LocalProtocolError(f"a security module keeps {_KEYS_MAX} keys: delete one")
+            number = self._next
+            self._next += 1
+            self._seeds[number] = seed
+            if key_type != "cryptosign":
+                self._types[number] = key_type
+            self._changed()
         return number
 
     async def delete_key(self, key_no: int) -> None:
         """Delete a key; LocalProtocolError where there is none."""
         self._usable()
-        if key_no not in self._seeds:
-            raise LocalProtocolError(f"there is no key {shown(key_no)} in this security module")
-        del self._seeds[key_no]
-        self._changed()
+        async with self._exclusive():
+            if key_no not in self._seeds:
+                raise LocalProtocolError(
+                    f"there is no key {shown(key_no)} in this security module"
+                )
+            del self._seeds[key_no]
+            self._types.pop(key_no, None)
+            self._changed()
 
     async def get_random(self, octets: int) -> bytes:
         """So many random octets."""
@@ -120,15 +145,18 @@ class MemorySecurityModule(ISecurityModule):
     async def get_counter(self, counter_no: int) -> int:
         """The counter's value; 0 if it was never incremented."""
         self._usable()
-        return self._counters.get(self._counter(counter_no), 0)
+        number = self._counter(counter_no)
+        async with self._exclusive():
+            return self._counters.get(number, 0)
 
     async def increment_counter(self, counter_no: int) -> int:
         """Increment the counter; returns the new value, which is kept by then."""
         self._usable()
         number = self._counter(counter_no)
-        self._counters[number] = self._counters.get(number, 0) + 1
-        self._changed()
-        return self._counters[number]
+        async with self._exclusive():
+            value = self._counters[number] = self._counters.get(number, 0) + 1
+            self._changed()
+        return value
 
     def _counter(self, number: int) -> int:
         if type(number) is not int or not 0 <= number < _COUNTERS_MAX:
@@ -143,6 +171,11 @@ class MemorySecurityModule(ISecurityModule):
         if self.is_locked:
             raise LocalProtocolError("the security module is locked: unlock it first")
 
+    @asynccontextmanager
+    async def _exclusive(self) -> AsyncIterator[None]:
+        """Nobody else changes what is kept meanwhile."""
+        yield
+
     def _changed(self) -> None:
         """Keep what is new."""
 
@@ -151,8 +184,9 @@ class FileSecurityModule(MemorySecurityModule):
     """Keys in a file, which is made where there is none. It has to be opened.
 
     passphrase: encrypts the keys, and makes that it can be locked: it is locked when it is opened.
-    One object may use a file at a time. What is written replaces the file as a whole.
-    ConfigurationError: the file is damaged, others may read it, or the passphrase is wrong.
+    What is written replaces the file as a whole; who has it open elsewhere finds keys that were
+    made there with its next change or question. ConfigurationError: the file is damaged, others
+    may read it, the passphrase is wrong, or somebody holds the lock for more than 5 s.
     """
 
     def __init__(self, path: str | os.PathLike[str], passphrase: str | None = None) -> None:
@@ -181,13 +215,14 @@ class FileSecurityModule(MemorySecurityModule):
         """Read the file, or make it."""
         if self._open:
             return
-        if not self._path.exists():
-            self._salt = secrets.token_bytes(argon2id.SALTBYTES)
-            self._seeds, self._counters, self._next = {}, {}, 0
-            if self._passphrase is not None:
-                self._box = self._derived()
-            self._changed()
-        self._load()
+        async with self._locked_file():
+            if not self._path.exists():
+                self._salt = secrets.token_bytes(argon2id.SALTBYTES)
+                self._seeds, self._types, self._counters, self._next = {}, {}, {}, 0
+                if self._passphrase is not None:
+                    self._box = self._derived()
+                self._changed()
+            self._load()
         self._locked = self._passphrase is not None
         if self._locked:
             self._forget()
@@ -210,11 +245,49 @@ class FileSecurityModule(MemorySecurityModule):
         self._box = self._derived()
         self._locked = False
         try:
-            self._load()
+            async with self._locked_file():
+                self._load()
         except ConfigurationError:
             self._forget()
             self._locked = True
             raise
+
+    @asynccontextmanager
+    async def _exclusive(self) -> AsyncIterator[None]:
+        async with self._locked_file():
+            self._usable()  # it may have been closed while this waited
+            self._load()
+            yield
+
+    @asynccontextmanager
+    async def _locked_file(self) -> AsyncIterator[None]:
+        """Hold the lock of the file, within this process and among processes."""
+        import fcntl
+
+        # Of the folder: the file is replaced by each change, and nothing else is left behind.
+        folder = self._path.parent
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise ConfigurationError(
+                f"security module {self._path} cannot be written ({error}): check its folder"
+            ) from None
+        try:
+            limit = asyncio.get_running_loop().time() + _BUSY_S
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if asyncio.get_running_loop().time() > limit:
+                        raise ConfigurationError(
+                            f"security module {self._path} is in use: somebody holds the lock "
+                            f"of {folder} for more than {_BUSY_S:g} s"
+                        ) from None
+                    await asyncio.sleep(_RETRY_S)
+            yield
+        finally:
+            os.close(lock)
 
     def _lockable(self) -> None:
         if not self.can_lock:
@@ -247,11 +320,14 @@ class FileSecurityModule(MemorySecurityModule):
                 self._counter(int(number)): _number(value)
                 for number, value in found["counters"].items()
             }
-            self._salt = bytes.fromhex(found["salt"])
-            encrypted = bool(self._salt)
+            salt = bytes.fromhex(found["salt"])
+            encrypted = bool(salt)
             check = bytes.fromhex(found["check"])
+            types = {int(number): kind for number, kind in found.get("types", {}).items()}
+            if any(kind not in _TYPES for kind in types.values()):
+                raise ValueError
             kept = {int(number): bytes.fromhex(text) for number, text in found["keys"].items()}
-            if len(self._salt) not in (0, argon2id.SALTBYTES):
+            if len(salt) not in (0, argon2id.SALTBYTES):
                 raise ValueError
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, Error):
             raise ConfigurationError(
@@ -262,6 +338,11 @@ class FileSecurityModule(MemorySecurityModule):
                 f"security module {self._path} "
                 + ("has a passphrase: give it" if encrypted else "has no passphrase: give none")
             )
+        if self._box is not None and salt != self._salt:
+            raise ConfigurationError(
+                f"security module {self._path} was made anew by somebody else: open it again"
+            )
+        self._salt = salt
         if self._box is not None:
             try:
                 self._box.decrypt(check)  # there may be no key to notice a wrong passphrase by
@@ -276,6 +357,7 @@ class FileSecurityModule(MemorySecurityModule):
                     f"security module {self._path} is damaged: restore it from a copy"
                 )
             self._seeds = kept
+            self._types = {number: kind for number, kind in types.items() if number in kept}
 
     def _changed(self) -> None:
         box = self._box
@@ -289,6 +371,8 @@ class FileSecurityModule(MemorySecurityModule):
             "check": bytes(box.encrypt(b"")).hex() if box is not None else "",
             "keys": {number: octets.hex() for number, octets in kept.items()},
         }
+        if self._types:
+            value["types"] = self._types
         text = json.dumps(value)
         try:
             # mkstemp's files have mode 0600; replaced at once, so no reader sees half a file.

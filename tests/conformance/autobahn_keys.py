@@ -72,7 +72,25 @@ def ssh(text):
     return [key.public_key(), key.can_sign, key.comment]
 
 
+def typed(seed, data):
+    """EIP-712 by eth-account, which crossbar installs: [digest, signature]."""
+    from eth_account import Account
+    from eth_account.messages import encode_typed_data
+
+    signed = Account.sign_message(encode_typed_data(full_message=data), seed)
+    return [bytes(signed.message_hash), bytes(signed.signature)]
+
+
+def personal(seed, octets):
+    from eth_account import Account
+    from eth_account.messages import encode_defunct
+
+    return bytes(Account.sign_message(encode_defunct(octets), seed).signature)
+
+
 OPERATIONS = {
+    "typed": typed,
+    "personal": personal,
     "derive_key": auth.derive_key,
     "compute_wcs": auth.compute_wcs,
     "pbkdf2": auth.pbkdf2,

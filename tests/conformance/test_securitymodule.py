@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from microwamp import auth
+from microwamp import auth, securitymodule
+from microwamp.cryptosign import CryptosignKey
+from microwamp.ethereum import EthereumKey
 from microwamp.exception import ConfigurationError, LocalProtocolError
 from microwamp.interfaces import ISecurityModule
 from microwamp.securitymodule import FileSecurityModule, MemorySecurityModule
@@ -43,6 +49,7 @@ def test_keys_and_counters(tmp_path):
         numbers = [run(module.create_key("cryptosign")) for _ in range(3)]
         assert numbers == [0, 1, 2] == list(module) and len(module) == 3
         key = module[1]
+        assert isinstance(key, CryptosignKey)
         assert key.security_module is module and key.key_no == 1 and key.can_sign
         assert key.verify(b"data", run(key.sign(b"data")))
         run(module.delete_key(1))
@@ -150,6 +157,9 @@ def test_damaged_files(tmp_path):
         {"keys": {"0": "00"}},
         {"keys": {"x": "00" * 32}},
         {"keys": None},
+        {"types": None},
+        {"types": {"0": "rsa"}},
+        {"types": {"x": "ethereum"}},
     ]
     texts = [json.dumps({**good, **change}) for change in changes]
     texts += [json.dumps({k: v for k, v in good.items() if k != name}) for name in good]
@@ -165,7 +175,88 @@ def test_damaged_files(tmp_path):
 def test_a_key_of_a_module_logs_in():
     module = MemorySecurityModule()
     run(module.create_key("cryptosign"))
+    assert isinstance(module[0], CryptosignKey)
     login = auth.AuthCryptoSign(key=module[0])
     assert login.authextra["pubkey"] == module[0].public_key()
     challenge = Challenge("cryptosign", {"challenge": "ab" * 32})
     assert module[0].verify_challenge(challenge, run(login.on_challenge(None, challenge)))
+
+
+def test_ethereum_keys(tmp_path):
+    for passphrase in (None, "a passphrase"):
+        path = tmp_path / str(passphrase)
+        module = opened(path, passphrase)
+        kinds = ["cryptosign", "ethereum", "ethereum"]
+        assert [run(module.create_key(kind)) for kind in kinds] == [0, 1, 2]
+        key = module[2]
+        assert isinstance(key, EthereumKey) and key.key_no == 2 and key.security_module is module
+        signature = run(key.sign(b"data"))
+        assert run(key.recover(b"data", signature)) == key.public_key(binary=True)
+        run(module.delete_key(1))
+        run(module.close())
+        with pytest.raises(LocalProtocolError, match="closed: open"):
+            run(key.sign(b"data"))
+        again = opened(path, passphrase)
+        assert [again[number].key_type for number in again] == ["cryptosign", "ethereum"]
+        assert run(again[2].sign(b"data")) == signature
+
+
+# Increments a counter and makes keys while others do; prints what it got.
+OTHER = """
+import asyncio, json, sys
+from microwamp.securitymodule import FileSecurityModule
+
+async def main(path, passphrase):
+    module = FileSecurityModule(path, passphrase or None)
+    await module.open()
+    if passphrase:
+        await module.unlock()
+    values = [await module.increment_counter(3) for _ in range(20)]
+    numbers = [await module.create_key("cryptosign") for _ in range(2)]
+    print(json.dumps([values, numbers]))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("passphrase", ["", "a passphrase"])
+def test_several_processes_lose_nothing(tmp_path, passphrase):
+    """Each value of a counter, and each number of a key, is given once; the file is made once."""
+    path = tmp_path / "keys"
+    command = [sys.executable, "-c", OTHER, str(path), passphrase]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    said = [json.loads(process.communicate(timeout=120)[0]) for process in started]
+    assert sorted(value for values, _ in said for value in values) == list(range(1, 61))
+    assert sorted(number for _, numbers in said for number in numbers) == list(range(6))
+    module = opened(path, passphrase or None)
+    assert run(module.get_counter(3)) == 60 and list(module) == list(range(6))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_others_change_is_seen(tmp_path):
+    one, other = opened(tmp_path / "keys", "secret"), opened(tmp_path / "keys", "secret")
+    number = run(one.create_key("cryptosign"))
+    assert run(other.increment_counter(0)) == 1 and run(one.get_counter(0)) == 1
+    assert other[number].public_key() == one[number].public_key()
+    run(other.delete_key(number))
+    with pytest.raises(LocalProtocolError, match="no key"):
+        run(one.delete_key(number))
+    (tmp_path / "keys").unlink()
+    with pytest.raises(ConfigurationError, match="there is no"):
+        run(one.increment_counter(0))
+    opened(tmp_path / "keys", "secret")
+    with pytest.raises(ConfigurationError, match="made anew"):
+        run(one.increment_counter(0))
+
+
+def test_a_lock_that_is_not_given_back(tmp_path, monkeypatch):
+    module = opened(tmp_path / "keys")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    monkeypatch.setattr(securitymodule, "_BUSY_S", 0.05)
+    try:
+        with pytest.raises(ConfigurationError, match="in use: somebody holds the lock"):
+            run(module.increment_counter(0))
+    finally:
+        os.close(folder)
+    assert run(module.increment_counter(0)) == 1

@@ -225,7 +225,9 @@ class CryptosignKey(ICryptosignKey):
 
 def _octets(key: Any, which: str) -> bytes:
     if not isinstance(key, bytes) or len(key) != 32:
-        raise ConfigurationError(f"a {which} key is 32 octets, not {shown(key)}")
+        # A text may be the key itself, in hexadecimal: it is not shown.
+        found = "a text" if isinstance(key, str) else shown(key)
+        raise ConfigurationError(f"a {which} key is 32 octets, not {found}")
     return key
 
 

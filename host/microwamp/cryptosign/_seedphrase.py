@@ -7,23 +7,22 @@ import hmac
 from .._text import shown
 from ..exception import ConfigurationError
 
-# The path of WAMP, 655, as autobahn has it; an account each.
 _HARDENED = 1 << 31
-_PATH = (44 + _HARDENED, 655 + _HARDENED, 0 + _HARDENED, 0)
+_WAMP = 655  # the number of WAMP in the path (SLIP-44), as autobahn has it
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 # BIP-39 has 12 to 24 words of some 8 letters.
 _LENGTH_MAX = 1000
 
 
-def seed_of(phrase: str, index: int) -> bytes:
-    """The private key, 32 octets, of the account `index`; ConfigurationError where there is none.
+def seed_of(phrase: str, index: int, coin: int = _WAMP) -> bytes:
+    """The private key, 32 octets, of m/44'/coin'/0'/0/index; ConfigurationError: there is none.
 
     Needs the packages of the extra `bip39`.
     """
     if type(index) is not int or not 0 <= index < _HARDENED:
         raise ConfigurationError(f"index: {shown(index)} found, 0 to 2147483647 expected")
     node = _master(_seed(phrase))
-    for number in (*_PATH, index):
+    for number in (44 + _HARDENED, coin + _HARDENED, _HARDENED, 0, index):
         node = _child(*node, number)
     return node[0]
 
