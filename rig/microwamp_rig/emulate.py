@@ -5,16 +5,12 @@ As `micropython SCRIPT ARGUMENT ...` does on the unix port: what the script prin
 its exit status, 1 after an exception. The script and the modules that it and its arguments import
 from their folders are put on the board's file system, compiled if there is an mpy-cross beside the
 firmware. There is no clock to wait for: sleep takes no time, work thirty times the chip's.
-
-Or --ports instead of a script: a board with a file system of its own, whose console and UART0 are
-ports that other programs can open, as if it were plugged in here. Their paths are printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import asyncio
 import os
 import re
 import subprocess
@@ -128,37 +124,21 @@ def run(script: Path, arguments: list[str], firmware: str | None, seed: int) -> 
     return status[0]
 
 
-async def serve(firmware: str | None, seed: int) -> None:
-    """A board with ports, until the process ends."""
-    from microwamp_rig.rp2040 import Rp2040Board
-
-    async with Rp2040Board(firmware=firmware, seed=seed, uart="pty", console="pty") as board:
-        print(f"CONSOLE={board.console_port} UART={board.port}", flush=True)
-        await asyncio.Event().wait()
-
-
 def main(argv: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m microwamp_rig.emulate")
     parser.add_argument("--firmware", metavar="PATH")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--ports", action="store_true")
-    parser.add_argument("script", nargs="?", type=Path)
+    parser.add_argument("script", type=Path)
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args(argv)
-    if options.ports == (options.script is not None):
-        parser.error("a script or --ports")
     try:
-        if options.ports:
-            asyncio.run(serve(options.firmware, options.seed))
-        else:
-            return run(options.script, options.arguments, options.firmware, options.seed)
+        return run(options.script, options.arguments, options.firmware, options.seed)
     except KeyboardInterrupt:
         return 130
     except RuntimeError as error:  # no firmware, another emulator, a board that does not boot
         print(error, file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from . import config
 
 _RESET_AFTER_MS = 300  # the answer of `reset` is to get out
 _LINE_MAX = 120
+_NAMES = ("info", "ping", "led", "memory", "reset", "log")
 
 
 class Application:
@@ -60,7 +61,7 @@ class Application:
             found["url"], realm=found["realm"], auth=login, log=self.log, **options
         )
         self.client = client
-        for name in ("info", "ping", "led", "memory", "reset", "log"):
+        for name in _NAMES:
             client.register(found["prefix"] + name)(getattr(self, "do_" + name))
         async with client:
             self._joined()
@@ -70,6 +71,7 @@ class Application:
             await client.ended()
 
     def _joined(self):
+        self.log("ready: %s%s" % (self._config["prefix"], ", ".join(_NAMES)))
         try:
             config.keep(self._path)
         except (OSError, ValueError) as error:

@@ -68,6 +68,22 @@ def check_version(port: str, facts: Facts) -> None:
         )
 
 
+def check_fits(port: str, facts: Facts) -> None:
+    """Raises ConfigurationError where this host cannot use the library that is on the board."""
+    check_version(port, facts)
+    if facts.wamp is None:
+        raise ConfigurationError(
+            f"port {port}: the library is not on the board yet: `microwamp deploy {port}` first"
+        )
+    if _series(facts.wamp) != _series(wamp.__version__):
+        newer = _numbers(facts.wamp) > _numbers(wamp.__version__)
+        cure = "upgrade microwamp here" if newer else f"`microwamp deploy {port}` replaces it"
+        raise ConfigurationError(
+            f"port {port}: the board has wamp {facts.wamp}, which does not fit this host's"
+            f" {wamp.__version__}: {cure}"
+        )
+
+
 def check_newer(port: str, facts: Facts, force: bool) -> None:
     """Raises ConfigurationError where the files on the board are newer than ours."""
     if facts.wamp is None or facts.frozen or force:
@@ -188,13 +204,14 @@ def hold(remote: Remote) -> Facts:
 
 
 def _enter(remote: Remote, facts: Facts) -> None:
-    code = f"with open({SAFE_MODE!r}, 'wb') as f:\n    f.write({_OURS!r})\n"
+    # The marker comes last: where it stands, nothing of another's is left to start.
+    code = ""
     if MAIN in facts.found:
-        code += (
+        code = (
             f"if b'wampapp.main()' not in open({MAIN!r}, 'rb').read(4096):\n"
             f"    import os\n    os.rename({MAIN!r}, {PARKED!r})\n"
         )
-    remote.exec(code)
+    remote.exec(code + f"with open({SAFE_MODE!r}, 'wb') as f:\n    f.write({_OURS!r})\n")
     if facts.found & {MAIN, "/boot.py"}:
         remote.reset()
         remote.reopen()

@@ -71,20 +71,14 @@ class Key:
 
     @property
     def router(self) -> str:
-        """The embedded router's command."""
-        return f"microwamp router --cryptosign {self.public}:{self.name}"
+        """The embedded router's command; anonymous: programs on this machine."""
+        return f"microwamp router --anonymous --cryptosign {self.public}:{self.name}"
 
 
 def provision(remote: Remote, path: str, name: str, force: bool) -> Key:
     """Make a key on the board. Raises ConfigurationError where there is one, unless `force`."""
     facts = remote.facts()
-    if facts.wamp is None:
-        raise ConfigurationError(
-            f"port {remote.port}: the library is not on the board yet: `microwamp deploy"
-            f" {remote.port}` first"
-        )
-    deployment.check_version(remote.port, facts)
-    deployment.check_newer(remote.port, facts, force)
+    deployment.check_fits(remote.port, facts)
     with deployment.safe_mode(remote, facts):
         remote.exec(_MAKE)
         entropy = secrets.token_hex(32)

@@ -245,6 +245,14 @@ class Rp2040Board(Board):
         """The files in the flash now, by absolute path."""
         return self.machine.files()
 
+    async def ended(self) -> None:
+        """Waits until the board is off. Raises BoardError if it is the emulator that failed."""
+        if self._over is not None:
+            await asyncio.shield(self._over)
+        failed = self._engine.failed
+        if failed is not None and failed.done():
+            self._raise()
+
     async def exec(self, code: str, timeout_s: float = 60.0) -> str:
         """Ends the program with Ctrl-C, runs `code` at the prompt and returns what it printed.
         Raises BoardError with the traceback if it fails."""
