@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wamp.errors import ConfigurationError, TransportError
@@ -52,9 +55,40 @@ def find(board: Board, given: str | None) -> Path:
     raise ConfigurationError(
         f"no firmware for {board.name}: give --firmware FILE.{end}. `make firmware"
         f" BOARD={board.name}` in the source tree builds one with the library frozen in;"
-        f" micropython.org/download/{board.name} has MicroPython's own (so does `mpflash"
-        f" download --board {board.name}`), on which `microwamp deploy` puts the library"
+        f" micropython.org/download/{board.name} has MicroPython's own (--download stable fetches"
+        " it), on which `microwamp deploy` puts the library"
     )
+
+
+def download(board: Board, version: str, folder: Path, say: Callable[[str], None]) -> Path:
+    """MicroPython's own firmware through mpflash, kept in `folder`. version: "stable" or "1.25.0".
+
+    Raises ConfigurationError without mpflash, TransportError if there is no such firmware.
+    """
+    program = shutil.which("mpflash")
+    if program is None:
+        raise ConfigurationError(
+            "mpflash is missing: pip install mpflash (or take the file from"
+            f" micropython.org/download/{board.name} and give --firmware)"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [program, "download", "--board", board.name, "--version", version]
+    run(words, say, {**os.environ, "MPFLASH_FIRMWARE": str(folder)})
+    end = "uf2" if board.flashing.method == "uf2" else "bin"
+    found = {}
+    for path in (folder / board.port).glob(f"{board.name}-v*.{end}"):
+        number = path.name.removeprefix(f"{board.name}-v").removesuffix(f".{end}")
+        if re.fullmatch(r"\d+(\.\d+)*", number):  # no preview
+            found[tuple(map(int, number.split(".")))] = path
+    if version != "stable":
+        wanted = folder / board.port / f"{board.name}-v{version.removeprefix('v')}.{end}"
+        found = {(): wanted} if wanted.exists() else {}
+    if not found:
+        raise TransportError(
+            f"mpflash found no firmware {version} for {board.name}: is there a network, and such a"
+            f" version on micropython.org/download/{board.name}?"
+        )
+    return found[max(found)]
 
 
 def check(board: Board, path: Path) -> bytes:
@@ -176,7 +210,12 @@ def enter_boot_loader(board: Board, port: str, baud: int) -> None:
             remote.exec("import machine\nmachine.bootloader()", 1.0)
 
 
-def wait_for_drive(board: Board, limit_s: float, found: Callable[[], list[Path]] = drives) -> Path:
+def wait_for_drive(
+    board: Board,
+    limit_s: float,
+    found: Callable[[], list[Path]] = drives,
+    labels: Path = Path("/dev/disk/by-label"),
+) -> Path:
     """The one drive of a boot loader. Raises TransportError if there is none in time."""
     end = time.monotonic() + limit_s
     while True:
@@ -188,6 +227,12 @@ def wait_for_drive(board: Board, limit_s: float, found: Callable[[], list[Path]]
         if paths:
             return paths[0]
         if time.monotonic() >= end:
+            device = labels / board.flashing.drive
+            if device.exists():
+                raise TransportError(
+                    f"the drive {board.flashing.drive} is there and not mounted: `sudo mount"
+                    f" {device} FOLDER`, then --drive FOLDER"
+                )
             raise TransportError(
                 f"no drive {board.flashing.drive} is there: hold BOOTSEL while plugging the board"
                 " in, and let the system mount it (or say where with --drive)"
@@ -228,6 +273,16 @@ def picotool(path: Path) -> list[str] | None:
     return None if program is None else [program, "load", "-v", "-x", str(path)]
 
 
+def run_picotool(command: list[str], say: Callable[[str], None]) -> None:
+    """Run it; raises TransportError."""
+    try:
+        run(command, say)
+    except TransportError as e:
+        if "No accessible" in str(e):
+            raise TransportError(f"{e}: hold BOOTSEL while plugging the board in") from e
+        raise
+
+
 # -- ESP32 ----------------------------------------------------------------------------------------
 
 
@@ -242,21 +297,70 @@ def esptool(board: Board, port: str, baud: int, path: Path) -> list[str]:
     return [*words, "write-flash", hex(board.flashing.offset), str(path)]
 
 
-def run(command: list[str], say: Callable[[str], None]) -> None:
-    """Run a tool, its lines to `say`. Raises TransportError with its last words."""
+# What esptool says when it fails, and what that means: the last line of it is advice.
+_ESPTOOL = (
+    (
+        r"This chip is ([\w-]+),? not",
+        ConfigurationError,
+        "there is an {found}, and {board.name} has the chip {board.chip}",
+    ),
+    (
+        r"No serial data received|Failed to connect",
+        TransportError,
+        "no boot loader answers: hold BOOT (GPIO0 to ground) while pressing RESET, and try again",
+    ),
+    (
+        r"serial exception|disconnected|Packet content transfer stopped|Invalid head of packet",
+        TransportError,
+        "the board stopped answering: was the cable pulled? Its boot loader is in ROM: flash it"
+        " again, slower if need be (--baud 115200)",
+    ),
+)
+
+
+def run_esptool(
+    board: Board, port: str, baud: int, path: Path, say: Callable[[str], None]
+) -> None:
+    """Run it; raises TransportError, or ConfigurationError where another chip answers."""
+    try:
+        run(esptool(board, port, baud, path), say)
+    except TransportError as e:
+        for pattern, kind, text in _ESPTOOL:
+            seen = re.search(pattern, str(e))
+            if seen is not None:
+                found = seen[1] if seen.groups() else ""
+                raise kind(f"port {port}: " + text.format(found=found, board=board)) from e
+        raise
+
+
+def run(
+    command: list[str], say: Callable[[str], None], env: Mapping[str, str] | None = None
+) -> None:
+    """Run a tool, its lines to `say`. Raises TransportError with what it says went wrong."""
+    name = "esptool" if "esptool" in command else Path(command[0]).name
+    last = wrong = ""
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=env,
     ) as child:
         assert child.stdout is not None
-        last = ""
-        begin = time.monotonic()
-        for raw in child.stdout:
-            line = "".join(c if c.isprintable() else " " for c in raw.decode("utf-8", "replace"))
-            if line.strip():
-                last = line.strip()
-                say(last)
-            if time.monotonic() - begin > _TOOL_S:
-                child.kill()
+        timer = threading.Timer(_TOOL_S, child.kill)
+        timer.start()
+        try:
+            for raw in child.stdout:
+                text = raw.decode("utf-8", "replace")
+                line = "".join(c if c.isprintable() else " " for c in text).strip()
+                if line:
+                    last = line
+                    wrong = line if re.match(r"(A fatal )?error\b", line, re.I) else wrong
+                    say(line)
+        finally:
+            timer.cancel()
+    if child.returncode == -signal.SIGKILL:
+        raise TransportError(f"{name} did not end within {_TOOL_S:.0f} s, and was ended")
     if child.returncode:
-        name = "esptool" if "esptool" in command else Path(command[0]).name
-        raise TransportError(f"{name} failed: {last[-300:] or f'status {child.returncode}'}")
+        reason = (wrong or last)[-300:] or f"status {child.returncode}"
+        raise TransportError(f"{name} failed: {reason}")

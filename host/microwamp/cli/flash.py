@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -25,6 +27,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--firmware", metavar="FILE", help=".uf2 or .bin (default: what was built here)"
     )
+    parser.add_argument(
+        "--download",
+        metavar="VERSION",
+        help='MicroPython\'s own firmware, "stable" or a number, through mpflash',
+    )
     parser.add_argument("--drive", metavar="FOLDER", help="the boot loader's drive, for RP2")
     parser.add_argument(
         "--baud", type=int, default=460800, help="of esptool (default 460800; slower if it fails)"
@@ -38,7 +45,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Flash; raises ConfigurationError, TransportError."""
     board = boards.board(options.board)
-    path = flashing.find(board, options.firmware)
+    if options.download is None:
+        path = flashing.find(board, options.firmware)
+    elif options.firmware is not None:
+        raise ConfigurationError("--firmware or --download, not both")
+    elif not re.fullmatch(r"stable|v?\d+(\.\d+){1,2}", options.download):
+        raise ConfigurationError(f'--download {options.download}: "stable" or a number as 1.25.0')
+    else:
+        path = flashing.download(
+            board, options.download, _cache(), lambda line: _say(options, line)
+        )
     octets = flashing.check(board, path)
     if board.flashing.method == "esptool":
         how = _esp32(options, board, path)
@@ -51,6 +67,11 @@ def run(options: argparse.Namespace) -> int:
         verb = "would go" if options.dry_run else "went"
         print(f"{path} ({len(octets):,} octets) {verb} onto {board.name}: {how}")
     return 0
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "microwamp" / "firmware"
 
 
 def _say(options: argparse.Namespace, line: str) -> None:
@@ -67,7 +88,9 @@ def _esp32(options: argparse.Namespace, board: boards.Board, path: Path) -> str:
     command = flashing.esptool(board, options.port, options.baud, path)
     how = " ".join(["esptool", *command[3:]])
     if not options.dry_run:
-        flashing.run(command, lambda line: _say(options, line))
+        flashing.run_esptool(
+            board, options.port, options.baud, path, lambda line: _say(options, line)
+        )
     return how
 
 
@@ -81,12 +104,11 @@ def _rp2(options: argparse.Namespace, board: boards.Board, path: Path, octets: b
     elif options.port is not None:
         flashing.enter_boot_loader(board, options.port, 115200)
         drive = flashing.wait_for_drive(board, 20.0)
+    elif not flashing.drives() and (command := flashing.picotool(path)) is not None:
+        if not options.dry_run:
+            flashing.run_picotool(command, lambda line: _say(options, line))
+        return "picotool " + " ".join(command[1:])
     else:
-        command = flashing.picotool(path)
-        if command is not None and not flashing.drives():
-            if not options.dry_run:
-                flashing.run(command, lambda line: _say(options, line))
-            return "picotool " + " ".join(command[1:])
         drive = flashing.wait_for_drive(board, 0.0)
     flashing.check_drive(board, drive)
     if not options.dry_run:
