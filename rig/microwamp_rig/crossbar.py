@@ -71,7 +71,7 @@ now = datetime.datetime.now(datetime.timezone.utc)
 certificate = (
     x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     .serial_number(x509.random_serial_number())
-    .not_valid_before(now - datetime.timedelta(days=1))
+    .not_valid_before(now + datetime.timedelta(hours=float(sys.argv[5])))
     .not_valid_after(now + datetime.timedelta(hours=float(sys.argv[4])))
     .add_extension(x509.SubjectAlternativeName(names), False)
     .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
@@ -101,13 +101,17 @@ def program() -> Path:
 
 
 def make_certificate(
-    certificate: Path, key: Path, host: str = "localhost", hours: float = 365 * 24
+    certificate: Path,
+    key: Path,
+    host: str = "localhost",
+    hours: float = 365 * 24,
+    since: float = -24,
 ) -> None:
     """Writes a self-signed certificate and its private key, both PEM; "localhost" is good for
-    127.0.0.1 too. Valid since yesterday, for so many hours more."""
+    127.0.0.1 too. Valid for so many hours from now, since so many hours from now."""
     python = program().with_name("python")
     subprocess.run(
-        [python, "-c", _MAKE_CERTIFICATE, certificate, key, host, str(hours)],
+        [python, "-c", _MAKE_CERTIFICATE, certificate, key, host, str(hours), str(since)],
         check=True,
         timeout=60,
     )

@@ -32,6 +32,7 @@ EDGE = {
     "_mpports": "serial ports of MicroPython's ports",
     "_mpsockets": "connects sockets on MicroPython",
     "_mpstream": "TCP on MicroPython",
+    "_mptls": "TLS on MicroPython",
     "_opening": "the client's beginning, asyncio",
     "_port": "what differs between the interpreters: clock, timers, randomness, polling",
     "_posixport": "serial ports of CPython",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -68,6 +69,58 @@ def test_the_unix_port_over_a_unix_socket(login, crossbar):
     with running("unix", crossbar.unix_url, settings) as program:
         program.expect("^joined devices as (alice|erin)", LIMIT_S)
         program.expect("^ready$", LIMIT_S)
+
+
+@asynccontextmanager
+async def terminated(node: CrossbarNode) -> AsyncIterator[str]:
+    """The URL of what speaks TLS 1.2 in front of crossbar, with its certificate."""
+
+    over: list[asyncio.Future[None]] = []
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while octets := await reader.read(65536):
+                writer.write(octets)
+                await writer.drain()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        over.append(end)
+        path = node.unix_url.removeprefix("rs://unix:")
+        behind = await asyncio.open_unix_connection(path)
+        await asyncio.gather(copy(reader, behind[1]), copy(behind[0], writer))
+        end.set_result(None)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(node.certificate, node.folder / "server.key")
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        yield f"rss://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with asyncio.timeout(LIMIT_S):
+            await asyncio.gather(*over)
+
+
+@pytest.mark.parametrize("login", ["private ticket", "cryptosign"])
+async def test_the_unix_port_over_tls(login, crossbar):
+    """The certificate is verified, by address and by name."""
+    arguments = {**LOGINS, "private ticket": (["private ticket", *LOGINS["ticket"][0][1:]],)}
+    settings = {"login": arguments[login][0], "ca": str(crossbar.certificate)}
+    async with terminated(crossbar) as url:
+        for where in (url, url.replace("127.0.0.1", "localhost")):
+            with running("unix", where, settings) as program:
+                await asyncio.to_thread(program.expect, "^joined devices as (alice|erin)", LIMIT_S)
+                await asyncio.to_thread(program.expect, "^ready$", LIMIT_S)
+
+
+def test_the_unix_port_and_crossbars_own_tls(crossbar):
+    """crossbar speaks TLS 1.3 alone, MicroPython 1.2 alone: that is said."""
+    settings = {"ca": str(crossbar.certificate), "options": {"reconnect": False}}
+    with running("unix", crossbar.tls_url, settings) as program:
+        words = "it refused the TLS handshake: no version in common, it seems"
+        program.expect(f"^failed TransportError: {crossbar.tls_url}: {words}", LIMIT_S)
 
 
 async def test_the_bridge_over_tls(crossbar):

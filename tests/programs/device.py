@@ -1,8 +1,9 @@
 """A device for the tests, on MicroPython and CPython: logs in as told, does what it is asked.
 
 MICROWAMP_URL: where to. TEST_DEVICE: JSON with "login" (a list: the method and its arguments),
-"prefix" (of its procedures and topics) and "options" (of the client). Prints `ready` once joined,
-what the client logs, and `failed TYPE: TEXT` before it ends with status 1.
+"prefix" (of its procedures and topics), "options" (of the client) and "ca" (a file with the
+certificate to trust). Prints `ready` once joined, what the client logs, and `failed TYPE: TEXT`
+before it ends with status 1.
 """
 
 import asyncio
@@ -40,9 +41,11 @@ def login(method="anonymous", *args):
     return None
 
 
-client = wamp.Client(
-    URL, auth=login(*SETTINGS.get("login", ())), log=print, **SETTINGS.get("options", {})
-)
+options = SETTINGS.get("options", {})
+if "ca" in SETTINGS:
+    with open(SETTINGS["ca"], "rb") as file:
+        options["ssl"] = file.read()
+client = wamp.Client(URL, auth=login(*SETTINGS.get("login", ())), log=print, **options)
 prefix = SETTINGS.get("prefix", "com.test.device")
 heard: list[object] = []
 declared: list[wamp.Declaration] = []

@@ -18,8 +18,17 @@ _ERRNO = {
 }
 
 _NO_TLS = "it does not speak TLS, it seems: rs:// instead of rss://?"
+_EOF = -29312  # what does not speak TLS ends the connection; later it is just the end
+# Numbers of mbedtls (its ssl.h), of which MicroPython gives the name at best.
+_MBEDTLS = {
+    _EOF: _NO_TLS,
+    -29184: _NO_TLS,  # no record of TLS
+    -30336: "no certificate to trust was given: ssl= takes the octets of one (DER or PEM)",
+    -30592: "it refused the TLS handshake: no version in common, it seems (MicroPython has TLS "
+    "1.2, crossbar.io 26.10 has 1.3 alone)",
+}
 # What mbedtls and OpenSSL say of a certificate whose time has not come, or is over.
-_DATES = ("not yet valid", "has expired", "starts in the future", "validity has expired")
+_DATES = ("not yet valid", "has expired", "starts in the future")
 
 
 def explain(error, secure=False):
@@ -36,6 +45,10 @@ def explain(error, secure=False):
         return _NO_TLS
     if number in _ERRNO:
         return _ERRNO[number]
+    if number in _MBEDTLS:
+        return _MBEDTLS[number] if secure or number != _EOF else "the connection ended"
+    if "addrinfo" in text:
+        return _ERRNO[-2]  # the unix port's words for it
     trouble = getattr(error, "verify_message", None)
     if trouble is None and ("certificate" in text or "CRT_" in text or "CERT_" in text):
         trouble = text
@@ -44,10 +57,8 @@ def explain(error, secure=False):
         for words in _DATES:
             if words in trouble:
                 now = time.gmtime()
-                text += (
-                    " (the clock here says %04d-%02d-%02d: set it before TLS, by NTP for instance)"
-                    % (now[0], now[1], now[2])
-                )
+                text += "; the clock here says %04d-%02d-%02d" % (now[0], now[1], now[2])
+                text += ": if that is wrong, set it before TLS, by NTP for instance"
                 break
         return text
     return getattr(error, "strerror", None) or text or "the connection ended"

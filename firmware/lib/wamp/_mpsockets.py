@@ -1,23 +1,18 @@
-"""Connects MicroPython's sockets, TLS and the unix port's Unix sockets among them; loaded for each
+"""Connects MicroPython's sockets, the unix port's Unix sockets among them; loaded for each
 connection, and let go. Part of the I/O edge."""
 
-import asyncio
 from errno import EINPROGRESS
 
 from ._port import writable
 
 
-async def connect(path, host, port, private, context):
-    """A non-blocking stream. The look-up of a name blocks the device, and TLS may. private: TLS,
-    or with a path a Unix socket. Raises OSError or ValueError."""
-    if not private:
-        return await _tcp(host, port)
-    if path is None:
-        from ._tls import options
-
-        reader, _ = await asyncio.open_connection(host, port, **options(context, host))
-        return reader.s
+async def connect(path, host, port):
+    """A non-blocking stream: a Unix socket where there is a path. The look-up of a name blocks the
+    device. Raises OSError."""
     import socket
+
+    if path is None:
+        return await _tcp(socket, host, port)
     from struct import pack
 
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -30,9 +25,7 @@ async def connect(path, host, port, private, context):
     return s
 
 
-async def _tcp(host, port):
-    import socket
-
+async def _tcp(socket, host, port):
     address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
     s = socket.socket(*address[:3])
     try:

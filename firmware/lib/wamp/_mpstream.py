@@ -1,4 +1,4 @@
-"""RawSocket over TCP, TLS and Unix sockets on MicroPython. Part of the I/O edge.
+"""RawSocket over TCP and Unix sockets on MicroPython. Part of the I/O edge.
 
 `Stream.drain` of MicroPython's asyncio forgets octets that another task writes meanwhile, so this
 keeps its own backlog, with one task that empties it.
@@ -13,7 +13,7 @@ from .transport import BACKLOG_MAX, TransportDetails
 
 
 class StreamTransport:
-    """See `transport`. path: of a Unix socket, in place of host and port."""
+    """See `transport`. path: of a Unix socket, in place of host and port. `_mptls` has TLS."""
 
     def __init__(self, url, host=None, port=0, path=None, secure=False, ssl=None):
         self.url = url
@@ -25,6 +25,7 @@ class StreamTransport:
         self._ssl = ssl
         self._s = None
         self._out = bytearray()
+        self._part = 1024  # of the backlog that is written at a time
         self._flusher = None
         self._error = None  # why nothing can be written any more
 
@@ -32,9 +33,8 @@ class StreamTransport:
         """Connect. The name look-up blocks the device."""
         from ._mpsockets import connect
 
-        path, host, port = self._where
         try:
-            self._s = await connect(path, host, port, self.private, self._ssl)
+            self._s = await connect(*self._where)
         except (OSError, ValueError) as e:
             self._raise(TransportError, e)
 
@@ -53,7 +53,8 @@ class StreamTransport:
                     if octets is not None:
                         return octets
         except (OSError, ValueError) as e:
-            self._raise(TransportLost, e)
+            # Who met it first knows what it was: after that, TLS has but a number.
+            self._raise(TransportLost, self._error or e)
         return b""
 
     def write(self, octets):
@@ -89,7 +90,7 @@ class StreamTransport:
             while self._out and self._s is not None:
                 await writable(self._s)
                 if self._s is not None:
-                    n = self._try(memoryview(self._out)[:1024])
+                    n = self._try(memoryview(self._out)[: self._part])
                     self._out = self._out[n:]
         except MemoryError:
             self.close()  # nobody knows what is out

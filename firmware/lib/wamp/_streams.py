@@ -27,9 +27,9 @@ class StreamTransport:
         """Connect; the name is looked up each time."""
         options = {}
         if self._secure:
-            from ._tls import options as tls_options
+            from ._tls import context
 
-            options = tls_options(self._ssl, self._host)
+            options = {"ssl": context(self._ssl), "server_hostname": self._host}
         try:
             if self._path is not None:
                 streams = await asyncio.open_unix_connection(self._path)

@@ -22,7 +22,10 @@ def transport(url, options):
             if "0" <= min(port) and max(port) <= "9" and 0 < int(port) < 65536:
                 if host.startswith("["):
                     host = host[1:-1]
-                return StreamTransport(url, host, int(port), secure=scheme == "rss", **options)
+                secure = scheme == "rss"
+                if secure and MICROPYTHON:
+                    from ._mptls import StreamTransport
+                return StreamTransport(url, host, int(port), secure=secure, **options)
     from ._explain import bad_url
 
     raise bad_url(url)

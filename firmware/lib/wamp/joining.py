@@ -64,7 +64,7 @@ FEATURES = {
 }
 
 # The modules that only the beginning needs, and what the end before may have loaded
-_PASSING = ("_opening", "_urls", "_mpsockets", "joining", "handshake", "seldom", "words")
+_PASSING = ("_opening", "_urls", "_mpsockets", "_tls", "joining", "handshake", "seldom", "words")
 
 # A challenge may be followed by a second one (two factors), not by many.
 _CHALLENGES_MAX = const(3)

@@ -40,8 +40,9 @@ class TransportDetails:
 def make(url, **options):
     """The transport for a URL, not yet opened.
 
-    rs://host:port, rs://unix:/path, rss://host:port (options: ssl, an SSLContext), serial:PATH,
-    serial:fd/N, serial:N (a UART of the board) with ?baud= and so on. Raises ConfigurationError.
+    rs://host:port, rs://unix:/path, rss://host:port (option ssl: certificates to trust as
+    octets, DER or PEM, or an SSLContext), serial:PATH, serial:fd/N, serial:N (a UART of the board)
+    with ?baud= and so on. Raises ConfigurationError.
     """
     from ._urls import transport
 

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from typing import Any
 
 from wamp._explain import explain
-from wamp._tls import options as tls_options
+from wamp._tls import context
 
 from ..exception import ConfigurationError, TransportError, TransportLost
 from ..types._transport import TransportDetails
@@ -48,7 +48,7 @@ class StreamTransport(Transport, asyncio.BufferedProtocol):
         loop = asyncio.get_running_loop()
         options: dict[str, Any] = {}
         if self._secure:
-            options = tls_options(self._ssl, self._host or "")
+            options = {"ssl": context(self._ssl), "server_hostname": self._host or ""}
         try:
             if self._path is not None:
                 await loop.create_unix_connection(lambda: self, self._path)

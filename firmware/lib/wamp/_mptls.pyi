@@ -1,0 +1,3 @@
+from . import _mpstream
+
+class StreamTransport(_mpstream.StreamTransport): ...
