@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from microwamp_rig.boards import BoardError
+from microwamp_rig.board import BoardError
 from microwamp_rig.rp2040 import Firmware, FirmwareError, Rp2040Board
 
 _INFO = "INFO_UF2.TXT"
