@@ -356,6 +356,21 @@ def test_decimals_in_cbor() -> None:
     assert found.unserialize(found.serialize(value)) == [value]
 
 
+def test_what_is_tagged_in_cbor_is_of_ordinary_types() -> None:
+    """Lists and dictionaries that others can change and send on; keys that cannot be changed."""
+    found = CBORObjectSerializer()
+    cases = {
+        "d9d9f6a1616181f6": {"a": [None]},  # a tag that nobody knows
+        "d9d9f681d9d9f681f7": [[None]],
+        "d9d9f7a10102": {1: 2},  # "this is CBOR"
+        "81d9d9f781a16161d9d9f680": [[{"a": []}]],
+        "a1d9d9f6810102": {(1,): 2},
+    }
+    for octets, value in cases.items():
+        (read,) = found.unserialize(bytes.fromhex(octets))
+        assert read == value and repr(read) == repr(value), octets
+
+
 # --- the payload of FlatBuffers ------------------------------------------------------------------
 
 

@@ -86,7 +86,7 @@ def _class_of(wmsg: Any, classes: MessageTypeMap) -> "type[Message]":
         return classes[wmsg[0]]
     except (IndexError, KeyError, TypeError):
         if type(wmsg) is not list or not wmsg:
-            found = f"a {type(wmsg).__name__} in place of a message"
+            found = f"{shown(wmsg)} in place of a message"
         else:
             found = f"unknown message type {shown(wmsg[0])}"
     raise RemoteProtocolError(found)

@@ -1,6 +1,7 @@
 """CBOR, by the cbor2 package, held to what a message may be."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
@@ -26,19 +27,29 @@ def _refuse(*_: Any) -> NoReturn:
 
 # Tags whose values are not what their octets are: big floats (2^(2^31) in six octets), text and
 # values by reference (a few octets grow to any size), regular expressions and MIME messages
-# (programs and parsers fed by a peer).
-_REFUSED = dict.fromkeys((5, 25, 28, 29, 35, 36, 256), _refuse)
+# (programs and parsers fed by a peer). 55799 says only that this is CBOR.
+_TAGS: dict[int, Callable[..., Any]] = dict.fromkeys((5, 25, 28, 29, 35, 36, 256), _refuse)
+_TAGS[55799] = lambda value, _immutable: value
 
 
-def _untagged(tag: cbor2.CBORTag, _immutable: bool) -> Any:
-    return tag.value
+def _untagged(tag: cbor2.CBORTag, immutable: bool) -> Any:
+    """The value of a tag that cbor2 does not know, and reads as one that cannot be changed."""
+    return tag.value if immutable else _thawed(tag.value)
+
+
+def _thawed(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_thawed(item) for item in value]
+    if isinstance(value, cbor2.frozendict):
+        return {key: _thawed(item) for key, item in value.items()}
+    return value
 
 
 _DEPTH = DEPTH + 1  # and the list of two
 _loads_strict = partial(
     loads,
     max_depth=_DEPTH,
-    semantic_decoders=_REFUSED,
+    semantic_decoders=_TAGS,
     tag_hook=_untagged,
     strict_hashable_types=True,
 )
@@ -70,7 +81,7 @@ class CBORObjectSerializer(ObjectSerializer):
                 value, end = loads(
                     _HEAD + data + _TAIL,
                     max_depth=_DEPTH,
-                    semantic_decoders=_REFUSED,
+                    semantic_decoders=_TAGS,
                     tag_hook=_untagged,
                 )
         except cbor2.CBORDecodeEOF as e:
