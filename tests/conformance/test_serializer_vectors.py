@@ -25,9 +25,18 @@ VECTORS = [
 NAMES = ("json", "msgpack", "cbor", "ubjson", "flatbuffers")
 CASES = [
     pytest.param(into(raw), name, forms[name], id=f"{what} {name}")
-    for what, raw, forms in VECTORS
+    for what, raw, forms, *_ in VECTORS
     for name in NAMES
 ]
+# The official ones say what the attributes of the message are.
+ATTRIBUTES = [
+    pytest.param(attributes[0], name, forms[name], id=f"{what} {name}")
+    for what, _, forms, *attributes in VECTORS
+    if attributes
+    for name in NAMES
+]
+HOLDERS = ("options", "details", "extra")
+ROLES = {"publisher", "subscriber", "caller", "callee"}
 
 
 def serializers(name: str, variants: list[str]) -> list[Serializer]:
@@ -43,7 +52,7 @@ def without_options(wmsg: list[Any]) -> list[Any]:
 
 
 def test_every_message_has_a_vector() -> None:
-    assert len(VECTORS) == 25 + 15
+    assert len(VECTORS) == 25 + 15 and len(ATTRIBUTES) == 25 * 5
     codes = {row[1][0] for row in VECTORS}
     assert codes == set(message.MESSAGE_TYPE_MAP)
 
@@ -58,6 +67,28 @@ def test_read(raw: list[Any], name: str, variants: list[str]) -> None:
         else:
             assert found.marshal() == raw
             assert found == message.Message.parse(raw)
+
+
+@pytest.mark.parametrize("expected, name, variants", ATTRIBUTES)
+def test_attributes(expected: dict[str, Any], name: str, variants: list[str]) -> None:
+    """What is read has the attributes that the official vectors name."""
+    for serializer, octets in zip(serializers(name, variants), variants, strict=True):
+        found: Any = serializer.unserialize(bytes.fromhex(octets))[0]
+        wmsg = found.marshal()
+        for key, value in expected.items():
+            if key == "message_type":
+                assert type(found).MESSAGE_TYPE == value
+            elif key in HOLDERS and not hasattr(found, key):
+                held = next((item for item in wmsg[1:] if isinstance(item, dict)), {})
+                assert held == value
+            elif key == "payload":
+                assert found.payload == (None if value is None else bytes.fromhex(value))
+            elif key == "roles":
+                # autobahn's FlatBuffers have no roles: they are then all that a client can have.
+                assert set(found.roles) == (ROLES if name == "flatbuffers" else set(value))
+            else:
+                # Attributes are "request", "publication", where the vectors add "_id".
+                assert getattr(found, key.removesuffix("_id")) == value
 
 
 @pytest.mark.parametrize("raw, name, variants", CASES)

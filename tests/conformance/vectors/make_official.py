@@ -32,7 +32,8 @@ def main() -> None:
             forms = sample.get("serializers")
             if forms:
                 message = plain(json.loads(bytes.fromhex(octets(forms["json"][0]))))
-                found.append([message, {n: [octets(v) for v in vs] for n, vs in forms.items()}])
+                written = {n: [octets(v) for v in vs] for n, vs in forms.items()}
+                found.append([message, written, sample["expected_attributes"]])
     write(Path(__file__).with_name("official.json"), found)
 
 
