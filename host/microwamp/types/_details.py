@@ -64,18 +64,7 @@ class CallDetails(Record):
         self.enc_algo: str | None
         self.forward_for: list[dict[str, Any]] | None
         self.receive: Callable[[], Any] | None
-        self._set(
-            registration=registration,
-            progress=progress,
-            caller=caller,
-            caller_authid=caller_authid,
-            caller_authrole=caller_authrole,
-            procedure=procedure,
-            transaction_hash=transaction_hash,
-            enc_algo=enc_algo,
-            forward_for=forward_for,
-            receive=receive,
-        )
+        self._take(locals())
 
 
 class EventDetails(Record):
@@ -125,18 +114,7 @@ class EventDetails(Record):
         self.transaction_hash: str | None
         self.enc_algo: str | None
         self.forward_for: list[dict[str, Any]] | None
-        self._set(
-            subscription=subscription,
-            publication=publication,
-            publisher=publisher,
-            publisher_authid=publisher_authid,
-            publisher_authrole=publisher_authrole,
-            topic=topic,
-            retained=retained,
-            transaction_hash=transaction_hash,
-            enc_algo=enc_algo,
-            forward_for=forward_for,
-        )
+        self._take(locals())
 
 
 class CallResult(Record):
@@ -165,7 +143,7 @@ class CallResult(Record):
         self.callee_authid: str | None
         self.callee_authrole: str | None
         self.forward_for: list[dict[str, Any]] | None
-        self._set(**beside)
+        self._take(beside)
 
 
 class CloseDetails(Record):
@@ -179,7 +157,7 @@ class CloseDetails(Record):
     def __init__(self, reason: str | None = None, message: str | None = None) -> None:
         self.reason: str | None
         self.message: str | None
-        self._set(reason=reason, message=message)
+        self._take(locals())
 
     def marshal(self) -> dict[str, Any]:
         """Both as a dictionary."""
@@ -200,7 +178,7 @@ class SessionIdent(Record):
         self.session: int | None
         self.authid: str | None
         self.authrole: str | None
-        self._set(session=session, authid=authid, authrole=authrole)
+        self._take(locals())
 
     def marshal(self) -> dict[str, Any]:
         """All three as a dictionary: an entry of `forward_for`."""
@@ -260,15 +238,6 @@ class EncodedPayload(Record):
             raise misuse("EncodedPayload", "payload", None, "octets")
         if enc_algo is None and ppt_scheme is None:
             raise misuse("EncodedPayload", "enc_algo", None, "it or ppt_scheme")
-        self._set(
-            payload=payload,
-            enc_algo=enc_algo,
-            enc_serializer=enc_serializer,
-            enc_key=enc_key,
-            ppt_scheme=ppt_scheme,
-            ppt_serializer=ppt_serializer,
-            ppt_cipher=ppt_cipher,
-            ppt_keyid=ppt_keyid,
-        )
+        self._take(locals())
         self.payload = bytes(self.payload)
         settle("EncodedPayload", self.__dict__)

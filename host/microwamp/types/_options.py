@@ -114,24 +114,7 @@ class PublishOptions(_Options):
         self.correlation_is_anchor: bool | None
         self.correlation_is_last: bool | None
         self.disclose_me: bool | None
-        self._set(
-            acknowledge=acknowledge,
-            exclude_me=exclude_me,
-            exclude=exclude,
-            exclude_authid=exclude_authid,
-            exclude_authrole=exclude_authrole,
-            eligible=eligible,
-            eligible_authid=eligible_authid,
-            eligible_authrole=eligible_authrole,
-            retain=retain,
-            forward_for=forward_for,
-            transaction_hash=transaction_hash,
-            correlation_id=correlation_id,
-            correlation_uri=correlation_uri,
-            correlation_is_anchor=correlation_is_anchor,
-            correlation_is_last=correlation_is_last,
-            disclose_me=disclose_me,
-        )
+        self._take(locals())
 
 
 class SubscribeOptions(_Options):
@@ -171,17 +154,7 @@ class SubscribeOptions(_Options):
         self.correlation_uri: str | None
         self.correlation_is_anchor: bool | None
         self.correlation_is_last: bool | None
-        self._set(
-            match=match,
-            details=details,
-            details_arg=details_arg,
-            forward_for=forward_for,
-            get_retained=get_retained,
-            correlation_id=correlation_id,
-            correlation_uri=correlation_uri,
-            correlation_is_anchor=correlation_is_anchor,
-            correlation_is_last=correlation_is_last,
-        )
+        self._take(locals())
         self.details_arg = _details_arg("SubscribeOptions", details, details_arg)
 
 
@@ -233,21 +206,7 @@ class RegisterOptions(_Options):
         self.correlation_is_last: bool | None
         self.disclose_caller: bool | None
         self.forward_timeout: bool | None
-        self._set(
-            match=match,
-            invoke=invoke,
-            concurrency=concurrency,
-            force_reregister=force_reregister,
-            forward_for=forward_for,
-            details=details,
-            details_arg=details_arg,
-            correlation_id=correlation_id,
-            correlation_uri=correlation_uri,
-            correlation_is_anchor=correlation_is_anchor,
-            correlation_is_last=correlation_is_last,
-            disclose_caller=disclose_caller,
-            forward_timeout=forward_timeout,
-        )
+        self._take(locals())
         self.details_arg = _details_arg("RegisterOptions", details, details_arg)
 
 
@@ -315,22 +274,7 @@ class CallOptions(_Options):
         self.details: bool | None
         self.disclose_me: bool | None
         self.cancel_mode: str | None
-        self._set(
-            on_progress=on_progress,
-            timeout=timeout,
-            transaction_hash=transaction_hash,
-            caller=caller,
-            caller_authid=caller_authid,
-            caller_authrole=caller_authrole,
-            forward_for=forward_for,
-            correlation_id=correlation_id,
-            correlation_uri=correlation_uri,
-            correlation_is_anchor=correlation_is_anchor,
-            correlation_is_last=correlation_is_last,
-            details=details,
-            disclose_me=disclose_me,
-            cancel_mode=cancel_mode,
-        )
+        self._take(locals())
 
     def message_attr(self) -> dict[str, Any]:
         """What goes into CALL: `timeout` in milliseconds, `receive_progress` for on_progress."""

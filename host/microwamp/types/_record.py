@@ -16,11 +16,12 @@ class Record:
 
     FIELDS: ClassVar[dict[str, Kind]] = {}
 
-    def _set(self, **values: Any) -> None:
-        """Check the values by their kinds and take them over."""
-        for name, value in values.items():
-            self._fit(name, value)
-            setattr(self, name, value)
+    def _take(self, given: dict[str, Any]) -> None:
+        """Check the parameters of the constructor, its `locals()`, and take them over."""
+        for name in self.FIELDS:
+            if name in given:
+                self._fit(name, given[name])
+                setattr(self, name, given[name])
 
     def _fit(self, name: str, value: Any) -> None:
         kind = self.FIELDS.get(name)
@@ -38,3 +39,16 @@ class Record:
         values = ((name, getattr(self, name)) for name in self.FIELDS)
         said = ", ".join(f"{name}={brief(value)}" for name, value in values if value is not None)
         return f"{type(self).__name__}({said})"
+
+
+def checked(name: str, doc: str) -> Any:
+    """A property for a field of a Record: what it is set to is checked."""
+
+    def get(record: Record) -> Any:
+        return record.__dict__["_" + name]
+
+    def put(record: Record, value: Any) -> None:
+        record._fit(name, value)
+        record.__dict__["_" + name] = value
+
+    return property(get, put, doc=doc)

@@ -44,14 +44,7 @@ class ComponentConfig(Record):
         self.controller: Any
         self.shared: dict[str, Any] | None
         self.runner: Any
-        self._set(
-            realm=realm,
-            extra=extra,
-            keyring=keyring,
-            controller=controller,
-            shared=shared,
-            runner=runner,
-        )
+        self._take(locals())
 
 
 class HelloReturn:
@@ -85,14 +78,7 @@ class Accept(Record, HelloReturn):
         self.authmethod: str | None
         self.authprovider: str | None
         self.authextra: dict[str, Any] | None
-        self._set(
-            realm=realm,
-            authid=authid,
-            authrole=authrole,
-            authmethod=authmethod,
-            authprovider=authprovider,
-            authextra=authextra,
-        )
+        self._take(locals())
 
 
 class Deny(Record, HelloReturn):
@@ -107,7 +93,7 @@ class Deny(Record, HelloReturn):
             raise misuse("Deny", "reason", None, "a string")
         self.reason: str
         self.message: str | None
-        self._set(reason=reason, message=message)
+        self._take(locals())
 
 
 class Challenge(Record, HelloReturn):
@@ -120,7 +106,8 @@ class Challenge(Record, HelloReturn):
             raise misuse("Challenge", "method", None, "a string")
         self.method: str
         self.extra: dict[str, Any]
-        self._set(method=method, extra={} if extra is None else extra)
+        extra = {} if extra is None else extra
+        self._take(locals())
 
 
 class HelloDetails(Record):
@@ -165,18 +152,7 @@ class HelloDetails(Record):
         self.resumable: bool | None
         self.resume_session: int | None
         self.resume_token: str | None
-        self._set(
-            realm=realm,
-            authmethods=authmethods,
-            authid=authid,
-            authrole=authrole,
-            authextra=authextra,
-            session_roles=session_roles,
-            pending_session=pending_session,
-            resumable=resumable,
-            resume_session=resume_session,
-            resume_token=resume_token,
-        )
+        self._take(locals())
 
 
 class SessionDetails(Record):

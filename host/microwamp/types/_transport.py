@@ -7,7 +7,7 @@ from typing import Any
 
 from ..exception import LocalProtocolError, RemoteProtocolError
 from ..message._check import BOOL, DICT, STR, Kind, is_dict, unfit
-from ._record import Record
+from ._record import Record, checked
 
 _INT: Kind = (lambda value: type(value) is int, "an integer")
 # TLS channel bindings (RFC 5929, RFC 9266).
@@ -92,6 +92,44 @@ class TransportDetails(Record):
         "http_cbtid": STR,
     }
 
+    channel_type: int | None = checked(
+        "channel_type", "What the octets travel on, CHANNEL_TYPE_..."
+    )
+    channel_framing: int | None = checked(
+        "channel_framing", "How messages are told apart, CHANNEL_FRAMING_..."
+    )
+    channel_serializer: int | None = checked(
+        "channel_serializer", "How messages are serialized, CHANNEL_SERIALIZER_..."
+    )
+    own: str | None = checked(
+        "own", "URL or address of this end, such as `rs://unix:/tmp/wamp.sock`."
+    )
+    peer: str | None = checked("peer", "Address of the other end, such as `tcp4:127.0.0.1:8080`.")
+    is_server: bool | None = checked("is_server", "Whether this end accepted the connection.")
+    own_pid: int | None = checked("own_pid", "Process id of this end.")
+    own_tid: int | None = checked("own_tid", "Native thread id of this end.")
+    own_fd: int | None = checked("own_fd", "File descriptor of this end.")
+    is_secure: bool | None = checked("is_secure", "Whether the transport encrypts (TLS).")
+    channel_id: dict[str, bytes] | None = checked(
+        "channel_id", "TLS channel bindings: name to 32 octets."
+    )
+    peer_cert: dict[str, Any] | None = checked(
+        "peer_cert", "Certificate of the other end, as `ssl` gives it."
+    )
+    websocket_protocol: str | None = checked(
+        "websocket_protocol", "WebSocket subprotocol, such as `wamp.2.cbor`."
+    )
+    websocket_extensions_in_use: list[str] | None = checked(
+        "websocket_extensions_in_use", "WebSocket extensions, such as `permessage-deflate`."
+    )
+    http_headers_received: dict[str, Any] | None = checked(
+        "http_headers_received", "HTTP headers of the opening handshake, received."
+    )
+    http_headers_sent: dict[str, Any] | None = checked(
+        "http_headers_sent", "HTTP headers of the opening handshake, sent."
+    )
+    http_cbtid: str | None = checked("http_cbtid", "Tracking cookie of the HTTP connection.")
+
     def __init__(
         self,
         channel_type: int | None = None,
@@ -112,25 +150,7 @@ class TransportDetails(Record):
         http_headers_sent: dict[str, Any] | None = None,
         http_cbtid: str | None = None,
     ) -> None:
-        self._channel_type = channel_type
-        self._channel_framing = channel_framing
-        self._channel_serializer = channel_serializer
-        self._own = own
-        self._peer = peer
-        self._is_server = is_server
-        self._own_pid = own_pid
-        self._own_tid = own_tid
-        self._own_fd = own_fd
-        self._is_secure = is_secure
-        self._channel_id = channel_id
-        self._peer_cert = peer_cert
-        self._websocket_protocol = websocket_protocol
-        self._websocket_extensions_in_use = websocket_extensions_in_use
-        self._http_headers_received = http_headers_received
-        self._http_headers_sent = http_headers_sent
-        self._http_cbtid = http_cbtid
-        for name in self.FIELDS:
-            self._fit(name, getattr(self, name))
+        self._take(locals())
 
     @staticmethod
     def parse(data: dict[str, Any]) -> TransportDetails:
@@ -193,173 +213,3 @@ class TransportDetails(Record):
                 serializer if self.channel_serializer else unset,
             )
         )
-
-    @property
-    def channel_type(self) -> int | None:
-        """What the octets travel on, CHANNEL_TYPE_..."""
-        return self._channel_type
-
-    @channel_type.setter
-    def channel_type(self, value: int | None) -> None:
-        self._fit("channel_type", value)
-        self._channel_type = value
-
-    @property
-    def channel_framing(self) -> int | None:
-        """How messages are told apart, CHANNEL_FRAMING_..."""
-        return self._channel_framing
-
-    @channel_framing.setter
-    def channel_framing(self, value: int | None) -> None:
-        self._fit("channel_framing", value)
-        self._channel_framing = value
-
-    @property
-    def channel_serializer(self) -> int | None:
-        """How messages are serialized, CHANNEL_SERIALIZER_..."""
-        return self._channel_serializer
-
-    @channel_serializer.setter
-    def channel_serializer(self, value: int | None) -> None:
-        self._fit("channel_serializer", value)
-        self._channel_serializer = value
-
-    @property
-    def own(self) -> str | None:
-        """URL or address of this end, such as `rs://unix:/tmp/wamp.sock`."""
-        return self._own
-
-    @own.setter
-    def own(self, value: str | None) -> None:
-        self._fit("own", value)
-        self._own = value
-
-    @property
-    def peer(self) -> str | None:
-        """Address of the other end, such as `tcp4:127.0.0.1:8080`."""
-        return self._peer
-
-    @peer.setter
-    def peer(self, value: str | None) -> None:
-        self._fit("peer", value)
-        self._peer = value
-
-    @property
-    def is_server(self) -> bool | None:
-        """Whether this end accepted the connection."""
-        return self._is_server
-
-    @is_server.setter
-    def is_server(self, value: bool | None) -> None:
-        self._fit("is_server", value)
-        self._is_server = value
-
-    @property
-    def own_pid(self) -> int | None:
-        """Process id of this end."""
-        return self._own_pid
-
-    @own_pid.setter
-    def own_pid(self, value: int | None) -> None:
-        self._fit("own_pid", value)
-        self._own_pid = value
-
-    @property
-    def own_tid(self) -> int | None:
-        """Native thread id of this end."""
-        return self._own_tid
-
-    @own_tid.setter
-    def own_tid(self, value: int | None) -> None:
-        self._fit("own_tid", value)
-        self._own_tid = value
-
-    @property
-    def own_fd(self) -> int | None:
-        """File descriptor of this end."""
-        return self._own_fd
-
-    @own_fd.setter
-    def own_fd(self, value: int | None) -> None:
-        self._fit("own_fd", value)
-        self._own_fd = value
-
-    @property
-    def is_secure(self) -> bool | None:
-        """Whether the transport encrypts (TLS)."""
-        return self._is_secure
-
-    @is_secure.setter
-    def is_secure(self, value: bool | None) -> None:
-        self._fit("is_secure", value)
-        self._is_secure = value
-
-    @property
-    def channel_id(self) -> dict[str, bytes] | None:
-        """TLS channel bindings: name to 32 octets."""
-        return self._channel_id
-
-    @channel_id.setter
-    def channel_id(self, value: dict[str, bytes] | None) -> None:
-        self._fit("channel_id", value)
-        self._channel_id = value
-
-    @property
-    def peer_cert(self) -> dict[str, Any] | None:
-        """Certificate of the other end, as `ssl` gives it."""
-        return self._peer_cert
-
-    @peer_cert.setter
-    def peer_cert(self, value: dict[str, Any] | None) -> None:
-        self._fit("peer_cert", value)
-        self._peer_cert = value
-
-    @property
-    def websocket_protocol(self) -> str | None:
-        """WebSocket subprotocol, such as `wamp.2.cbor`."""
-        return self._websocket_protocol
-
-    @websocket_protocol.setter
-    def websocket_protocol(self, value: str | None) -> None:
-        self._fit("websocket_protocol", value)
-        self._websocket_protocol = value
-
-    @property
-    def websocket_extensions_in_use(self) -> list[str] | None:
-        """WebSocket extensions, such as `permessage-deflate`."""
-        return self._websocket_extensions_in_use
-
-    @websocket_extensions_in_use.setter
-    def websocket_extensions_in_use(self, value: list[str] | None) -> None:
-        self._fit("websocket_extensions_in_use", value)
-        self._websocket_extensions_in_use = value
-
-    @property
-    def http_headers_received(self) -> dict[str, Any] | None:
-        """HTTP headers of the opening handshake, received."""
-        return self._http_headers_received
-
-    @http_headers_received.setter
-    def http_headers_received(self, value: dict[str, Any] | None) -> None:
-        self._fit("http_headers_received", value)
-        self._http_headers_received = value
-
-    @property
-    def http_headers_sent(self) -> dict[str, Any] | None:
-        """HTTP headers of the opening handshake, sent."""
-        return self._http_headers_sent
-
-    @http_headers_sent.setter
-    def http_headers_sent(self, value: dict[str, Any] | None) -> None:
-        self._fit("http_headers_sent", value)
-        self._http_headers_sent = value
-
-    @property
-    def http_cbtid(self) -> str | None:
-        """Tracking cookie of the HTTP connection."""
-        return self._http_cbtid
-
-    @http_cbtid.setter
-    def http_cbtid(self, value: str | None) -> None:
-        self._fit("http_cbtid", value)
-        self._http_cbtid = value
