@@ -18,6 +18,7 @@ from ._session._callee import Callee
 from ._session._caller import Caller, OpenCall
 from ._session._failure import Failure
 from ._session._pubsub import PubSub
+from .interfaces import ITransportHandler
 from .types import ComponentConfig
 
 __all__ = ["Failure", "OpenCall", "Session"]
@@ -36,3 +37,6 @@ class Session(PubSub, Callee, Caller):
 
     def __init__(self, config: ComponentConfig | None = None) -> None:
         super().__init__(config)
+
+
+ITransportHandler.register(Session)

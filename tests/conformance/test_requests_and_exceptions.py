@@ -6,9 +6,21 @@ from typing import Any
 import pytest
 from covering import covers
 
+import microwamp
+from microwamp import (
+    auth,
+    cryptobox,
+    cryptosign,
+    interfaces,
+    message,
+    request,
+    securitymodule,
+    serializer,
+    types,
+)
 from microwamp import exception as _exception
-from microwamp import interfaces, message, request, types
 from microwamp.exception import ApplicationError, LocalProtocolError
+from microwamp.transport import Transport
 from wamp import errors
 
 # Values of wrong types are given on purpose.
@@ -214,6 +226,40 @@ def test_an_implementation_must_be_complete(name: str) -> None:
         with pytest.raises(TypeError, match=one):
             implementation(one)()
         assert inspect.getdoc(getattr(base, one)), f"{name}.{one} says nothing"
+
+
+# Who implements what; IEthereumKey is for applications.
+IMPLEMENTATIONS: list[tuple[type, type]] = [
+    (interfaces.ISession, microwamp.Session),
+    (interfaces.ITransport, Transport),
+    (interfaces.ITransportHandler, microwamp.Session),
+    (interfaces.IAuthenticator, auth.AuthTicket),
+    (interfaces.IAuthenticator, auth.AuthScram),
+    (interfaces.IPayloadCodec, cryptobox.KeyRing),
+    (interfaces.ICryptosignKey, cryptosign.CryptosignKey),
+    (interfaces.ISecurityModule, securitymodule.MemorySecurityModule),
+    (interfaces.IMessage, message.Publish),
+    (interfaces.ISerializer, serializer.FlatBuffersSerializer),
+    (interfaces.IObjectSerializer, serializer.CBORObjectSerializer),
+]
+# Parameters that the reference itself calls differently in interface and class.
+RENAMED = {"msg": "message", "isBinary": "is_binary"}
+
+
+@pytest.mark.parametrize("base, klass", IMPLEMENTATIONS)
+def test_our_classes_are_called_as_their_interfaces_say(base: type, klass: type) -> None:
+    assert issubclass(klass, base)
+    for name in base.__abstractmethods__:  # type: ignore[attr-defined]
+        declared = inspect.getattr_static(base, name)
+        found = inspect.getattr_static(klass, name)
+        if inspect.isfunction(declared) and not isinstance(found, property):
+            wanted, have = (
+                [RENAMED.get(p, p) for p in inspect.signature(it).parameters]
+                for it in (declared, getattr(klass, name))
+            )
+            if isinstance(found, staticmethod):
+                wanted.remove("self")
+            assert have[: len(wanted)] == wanted, name
 
 
 def test_keys_derive_from_the_key() -> None:
