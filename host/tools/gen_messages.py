@@ -36,7 +36,6 @@ TYPES = {
     "count": "int",
     "positive": "int",
     "dict": "dict[str, Any]",
-    "any": "Any",
     "ids": "list[int]",
     "strs": "list[str]",
     "hops": "list[dict[str, Any]]",
@@ -78,7 +77,7 @@ def type_of(kind: str) -> str:
 
 def optional(kind: str) -> str:
     of = type_of(kind)
-    return of if of == "Any" or "None" in of else of + " | None"
+    return of if "None" in of else of + " | None"
 
 
 def holder(row: Row) -> Element | None:
@@ -149,7 +148,7 @@ def signature(row: Row) -> Iterator[str]:
             yield f"        {name}: {of},"
         else:
             default = row.defaults.get(name, "None")
-            if default == "None" and "None" not in of and of != "Any":
+            if default == "None" and "None" not in of:
                 of += " | None"
             yield f"        {name}: {of} = {default.replace(chr(39), chr(34))},"
     yield "    ) -> None:"

@@ -155,7 +155,7 @@ ROWS = (
             _same("authrole", "str?", "Authrole that was assigned."),
             _same("authmethod", "str?", "Authentication method in use."),
             _same("authprovider", "str?", "Who authenticated."),
-            _same("authextra", "any", "What the authentication method adds."),
+            _same("authextra", "dict?", "What the authentication method adds."),
             _same("resumed", "bool", "Whether this session was resumed."),
             _same("resumable", "bool", "Whether this session can be resumed later."),
             _same("resume_token", "str", "Token to resume it with."),

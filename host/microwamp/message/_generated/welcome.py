@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ...role import RoleFeatures
 from .._base import FlatBuffersTable, Message, misshapen, read_options, take_custom
-from .._check import ANY, BOOL, DICT, ID, STR, STR_OR_NULL, Keys, Kind, unfit
+from .._check import BOOL, DICT, DICT_OR_NULL, ID, STR, STR_OR_NULL, Keys, Kind, unfit
 from .._roles import ROUTER, own_roles, read_roles, roles_on_wire
 from .._uri import ID_MAX
 
@@ -51,7 +51,7 @@ class Welcome(Message):
         "authrole": ("authrole", STR_OR_NULL, None),
         "authmethod": ("authmethod", STR_OR_NULL, None),
         "authprovider": ("authprovider", STR_OR_NULL, None),
-        "authextra": ("authextra", ANY, None),
+        "authextra": ("authextra", DICT_OR_NULL, None),
         "resumed": ("resumed", BOOL, bool),
         "resumable": ("resumable", BOOL, bool),
         "resume_token": ("resume_token", STR, str),
@@ -76,7 +76,7 @@ class Welcome(Message):
         "authrole": STR_OR_NULL,
         "authmethod": STR_OR_NULL,
         "authprovider": STR_OR_NULL,
-        "authextra": ANY,
+        "authextra": DICT_OR_NULL,
         "resumed": BOOL,
         "resumable": BOOL,
         "resume_token": STR,
@@ -108,7 +108,7 @@ class Welcome(Message):
     authrole: str | None = None
     authmethod: str | None = None
     authprovider: str | None = None
-    authextra: Any = None
+    authextra: dict[str, Any] | None = None
     resumed: bool | None = None
     resumable: bool | None = None
     resume_token: str | None = None
@@ -124,7 +124,7 @@ class Welcome(Message):
         authrole: str | None = None,
         authmethod: str | None = None,
         authprovider: str | None = None,
-        authextra: Any = None,
+        authextra: dict[str, Any] | None = None,
         resumed: bool | None = None,
         resumable: bool | None = None,
         resume_token: str | None = None,
