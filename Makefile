@@ -51,7 +51,7 @@ hil: setup setup-crossbar firmware firmware-stock  ## the hardware-in-the-loop m
 		$(if $(CONSOLE),--console '$(CONSOLE)') $(if $(UART),--uart '$(UART)')
 
 fuzz: setup  ## looks for octets that break what reads the wire: SECONDS=60 for each target, and keeps what reached new code
-	for target in cbor rawsocket message sessions link; do \
+	for target in cbor rawsocket message sessions link serializers; do \
 		$(VENV)/bin/python tests/fuzz/run.py $$target --seconds $(SECONDS) --keep || exit 1; done
 
 bench-device: setup firmware firmware-stock  ## figures of the library on the emulated RP2040, against bench/device/baseline.json

@@ -1,9 +1,9 @@
 """Coverage-guided fuzzing of what reads the wire: run.py TARGET [--seconds N | --runs N] [--keep]
 
-Atheris (libFuzzer) looks for octets that reach new code of the library; targets and invariants are
-in tests/core/fuzz.py. It starts from tests/core/corpus; --keep adds what it found there,
-reduced to what reaches something that the rest does not. A crash ends with status 1, with
-the octets, and the traceback.
+Atheris (libFuzzer) looks for octets that reach new code; targets and invariants of the library
+are in tests/core/fuzz.py, those of the host in host.py. It starts from the folder `corpus` beside
+them; --keep adds what it found there, reduced to what reaches something that the rest does not. A
+crash ends with status 1, with the octets, and the traceback.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CORE = HERE.parent / "core"
-CORPUS = CORE / "corpus"
+# Targets of the host, whose corpus is no use to a board.
+HOST = ("serializers",)
 LIBRARY = HERE.parents[1] / "firmware" / "lib" / "wamp"
 LATER = ("cbor_vectors", "test_link", "test_session_model")
 LENGTH = 400  # octets of a case at most: they also run on a microcontroller
@@ -32,6 +33,14 @@ def fuzz(target: str, words: list[str]) -> None:
     import atheris
 
     sys.path.insert(0, str(CORE))
+    if target in HOST:
+        with atheris.instrument_imports(include=["wamp", "microwamp"]):
+            import host
+
+            host.warm_up()
+        atheris.Setup(words, host.TARGETS[target])
+        atheris.Fuzz()
+        return
     with atheris.instrument_imports(include=["wamp"]):
         import fuzz as targets
 
@@ -43,9 +52,14 @@ def fuzz(target: str, words: list[str]) -> None:
     atheris.Fuzz()
 
 
+def checked_in(target: str) -> Path:
+    """Where the corpus of a target is."""
+    return (HERE if target in HOST else CORE) / "corpus" / f"{target}.txt"
+
+
 def corpus(target: str) -> list[bytes]:
     """What is checked in."""
-    path = CORPUS / f"{target}.txt"
+    path = checked_in(target)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return [bytes.fromhex(line) for line in text.split()]
 
@@ -53,8 +67,9 @@ def corpus(target: str) -> list[bytes]:
 def write(target: str, cases: list[bytes]) -> None:
     """One case a line, in hex: MicroPython reads it too."""
     lines = [case.hex() for case in sorted(cases, key=lambda case: (len(case), case)) if case]
-    CORPUS.mkdir(exist_ok=True)
-    (CORPUS / f"{target}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = checked_in(target)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def libfuzzer(target: str, folder: Path, *words: str) -> int:
