@@ -8,6 +8,7 @@ import struct
 import sys
 
 from microwamp.exception import ProtocolError
+from microwamp.message import Publish
 from microwamp.serializer import (
     FlexBuffersObjectSerializer,
     Serializer,
@@ -40,6 +41,17 @@ def doubling() -> bytes:
         last = first
     out += bytes((len(out) - last, 10 << 2, 1))
     return bytes(out)
+
+
+def claiming() -> list[bytes]:
+    """FlatBuffers of 104 octets with a vector that claims as many elements as it can."""
+    message = Publish(1, "a.b", exclude=[77])
+    octets, _ = create_transport_serializer("flatbuffers").serialize(message)
+    vector = struct.pack("<IQ", 1, 77)
+    return [
+        octets.replace(vector, struct.pack("<I", count) + vector[4:])
+        for count in (1 << 29, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
+    ]
 
 
 def flex(kind: int, width: int, count: int) -> bytes:
@@ -91,15 +103,21 @@ BOMBS: list[tuple[Serializer, list[bytes]]] = [
     (UBJSONSerializer(form="bjdata"), [x.replace(b"#l\x7f", b"#l\xff") for x in UBJSON]),
     (
         create_transport_serializer("flatbuffers"),
-        [struct.pack("<I", n) * (SIZE // 4) for n in (4, 8, 0x7FFFFFFF, 0xFFFFFFF8)],
+        [
+            *(struct.pack("<I", n) * (SIZE // 4) for n in (4, 8, 0x7FFFFFFF, 0xFFFFFFF8)),
+            *claiming(),
+        ],
     ),
     (
         create_transport_serializer("json.batched"),
         [b"[]" * SIZE, b"\x1e" * SIZE],
     ),
-    (
-        create_transport_serializer("cbor.batched"),
-        [b"\xff\xff\xff\xff" + bytes(SIZE), b"\0\0\0\0" * SIZE],
+    *(
+        (
+            create_transport_serializer(name + ".batched"),
+            [b"\xff\xff\xff\xff" + bytes(SIZE), b"\0\0\0\0" * SIZE],
+        )
+        for name in ("msgpack", "cbor", "ubjson", "flatbuffers")
     ),
 ]
 VALUES = [
