@@ -90,8 +90,9 @@ class Rack:
             + "".join(f'[[port]]\nid = "{tty}"\n' for tty in ttys)
         )
         words = ("-m", "microwamp", "bridge", "--config", config, "--control", "", "--json")
+        command = [sys.executable, *words]
         with self.log.open("wb") as log:
-            self._bridge = process.start([sys.executable, *words], stdin=subprocess.DEVNULL, stdout=log)
+            self._bridge = process.start(command, stdin=subprocess.DEVNULL, stdout=log)
         self.pid = self._bridge.pid
         begin = time.monotonic()
         self.devices.ask("join")

@@ -22,12 +22,12 @@ class _Time:
 
 
 @contextmanager
-def _runner(factory: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[asyncio.Runner]:
+def library_time() -> Iterator[None]:
+    """The library's clock is that of the event loop it runs in."""
     before = _cpython.time  # type: ignore[attr-defined]
     _cpython.time = _Time  # type: ignore[attr-defined]
     try:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            yield runner
+        yield
     finally:
         _cpython.time = before  # type: ignore[attr-defined]
 
@@ -38,7 +38,7 @@ def emulated_time() -> Iterator[asyncio.Runner]:
     time limits pass as with a real board, however slow the emulation is."""
     from microwamp_rig.rp2040.loop import EmulatedLoop
 
-    with _runner(EmulatedLoop) as runner:
+    with library_time(), asyncio.Runner(loop_factory=EmulatedLoop) as runner:
         yield runner
 
 
@@ -48,5 +48,8 @@ def virtual_time() -> Iterator[asyncio.Runner]:
     next timer. For what talks within this process: an answer from elsewhere comes too late."""
     from microwamp_rig.rp2040.loop import EmulatedLoop
 
-    with _runner(lambda: EmulatedLoop(alone=True)) as runner:
+    def loop() -> EmulatedLoop:
+        return EmulatedLoop(alone=True)
+
+    with library_time(), asyncio.Runner(loop_factory=loop) as runner:
         yield runner

@@ -461,3 +461,17 @@ async def test_more_declarations_than_open_requests():
             assert len(router.take(64)) == 300
             router.drop()
             await until(lambda: client.session is None)
+
+
+async def test_leaving_in_the_moment_of_the_handshake():
+    """A cancellation that meets what was waited for must not be forgotten."""
+    router = Router()
+    router.handshake = None
+    async with Scripted(router, join=False) as client:
+        client.start()
+        await until(lambda: router.transports and router.transports[-1].opens)
+        await settled()
+        router.push(b"\x7f\xf3\x00\x00")
+        await asyncio.wait_for(client.leave(), 3)
+        assert client.state == "ended", client.state
+        assert not router.take(1)

@@ -27,6 +27,7 @@ class Line:
         self.text = b""
         self.broken = None  # "read": it is gone for good; "reopen": it comes back
         self.up = False
+        self.reading = False
         self._out = []
         self._event = asyncio.Event()
 
@@ -36,9 +37,14 @@ class Line:
         return self
 
     async def read(self):
-        if not self._out:
-            self._event.clear()
-            await self._event.wait()
+        assert not self.reading  # MicroPython has a place for one task that waits
+        self.reading = True
+        try:
+            if not self._out:
+                self._event.clear()
+                await self._event.wait()
+        finally:
+            self.reading = False
         if self.broken:
             raise OSError(5)
         return self._out.pop(0) if self._out else b""
@@ -226,6 +232,57 @@ async def test_drain_by_the_one_who_reads():
         await asyncio.wait_for(transport.drain(), 3)
         await task
         assert transport.backlog() < 20000
+
+
+class Never:
+    """An alarm that never rings: what is done in time needs none."""
+
+    def within(self, ms):
+        pass
+
+    def stop(self):
+        pass
+
+
+async def test_drain_beside_the_one_who_reads():
+    """Whoever of the two waits for the line: what comes is for both, and no timer is needed."""
+    for first in ("drain", "read"):
+        line = Line()
+        async with On(line) as transport:
+            transport._alarm.stop()
+            transport._alarm = Never()
+            line.link.set_window(0)
+            line.send(b"x")
+            assert await transport.read() == b"x"
+            transport.write(bytes(20000))
+            steps = [transport.drain(), transport.read()]
+            if first == "read":
+                steps.reverse()
+            tasks = []
+            for step in steps:
+                tasks.append(asyncio.create_task(step))
+                await asyncio.sleep(0.01)
+            # An acknowledgement, and octets of the stream in the same piece.
+            line.link.set_window(4096)
+            line.send(b"y")
+            found = []
+            for task in tasks:
+                found.append(await asyncio.wait_for(task, 3))
+            assert b"y" in found
+            assert transport.backlog() < 20000 and line.heard
+
+
+async def test_finish_beside_the_one_who_reads():
+    """A session's reader goes on until the other end knows that it is over."""
+    line = Line()
+    async with On(line) as transport:
+        transport._alarm.stop()
+        transport._alarm = Never()
+        reading = asyncio.create_task(fails(TransportLost, transport.read()))
+        await asyncio.sleep(0.01)
+        await asyncio.wait_for(transport.finish(), 1)
+        assert line.ended == (0, "the device left")
+        await asyncio.wait_for(reading, 1)
 
 
 async def test_drain_at_a_loss():

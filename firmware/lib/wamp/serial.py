@@ -42,12 +42,13 @@ class SerialTransport:
         self._port = None
         self._last = None  # the port once it is closed
         self._link = None
-        self._room = asyncio.Event()
+        self._news = asyncio.Event()  # for tasks beside the one that waits for the line
         self._alarm = Alarm(self._tick)
         self._found = []
         self._ended = None  # the reason, once the connection has ended
         self._flushing = None
-        self._pulling = False  # somebody waits for the line: nobody else may
+        self._pulling = False  # a task waits for the line: no other may
+        self._beside = False  # another one would like to
         self._unflushed = False  # what came was handed up before it was acknowledged
 
     async def open(self):
@@ -57,7 +58,17 @@ class SerialTransport:
         await begin(self)
 
     async def _pull(self):
-        """Wait for octets from the line and take them."""
+        """Wait for octets from the line and take them, or until another task has."""
+        if self._unflushed:
+            self._unflushed = False
+            self._flush()
+        if self._pulling:
+            self._beside = True
+            self._news.clear()
+            await self._news.wait()
+            return
+        if self._ended:
+            return  # since the caller looked
         port = self._port
         link = self._link
         self._pulling = True
@@ -69,6 +80,9 @@ class SerialTransport:
             octets = await reopen(self, port, link)
         finally:
             self._pulling = False
+            if self._beside:
+                self._beside = False
+                self._news.set()
         if self._port is None:
             return
         if octets:
@@ -106,7 +120,7 @@ class SerialTransport:
                     self._port.console(value)
             elif kind == CLOSED:
                 self._ended = value[1] or "it was closed, with code %d" % value[0]
-                self._room.set()
+                self._news.set()
             elif value and self._on_utc:
                 self._on_utc(value)
             elif value and MICROPYTHON:
@@ -123,8 +137,6 @@ class SerialTransport:
             if octets is None:
                 break
             port.write(octets)
-        if link.pending() < BACKLOG_HIGH:
-            self._room.set()
         if port.busy() and self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_later())
         wait = link.timeout(ticks())
@@ -141,9 +153,6 @@ class SerialTransport:
         """The next octets of the stream; raises TransportLost when the connection has ended."""
         while not self._found:
             self._check()
-            if self._unflushed:
-                self._unflushed = False
-                self._flush()
             await self._pull()
         if len(self._found) == 1:
             return self._found.pop()
@@ -171,8 +180,6 @@ class SerialTransport:
         if link.send(octets) < len(octets):
             self._ended = "the line does not take what is sent"
             self._check()
-        if link.pending() > BACKLOG_HIGH:
-            self._room.clear()
         self._flush()
         return link.pending()
 
@@ -183,10 +190,7 @@ class SerialTransport:
     async def drain(self):
         """Wait until the backlog is small."""
         while self.backlog() > BACKLOG_HIGH and not self._ended:
-            if self._pulling:
-                await self._room.wait()
-            else:
-                await self._pull()  # only what comes in makes room
+            await self._pull()  # only what comes in makes room
 
     async def finish(self):
         """Wait until all is acknowledged and the bridge knows that we close; at most 2 s."""

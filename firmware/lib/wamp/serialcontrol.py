@@ -145,4 +145,4 @@ def close(transport):
     # Kilobytes: the transport may outlive its use, by a stale reference to it in a coroutine.
     transport._link = None
     transport._ended = transport._ended or "closed"
-    transport._room.set()
+    transport._news.set()

@@ -124,9 +124,9 @@ class Device:
         """Open the port, and open it again whenever it is gone; never returns."""
         said = None
         pause = 0.2
+        clock = asyncio.get_running_loop().time
         while not self._stopping:
-            loop = asyncio.get_running_loop()
-            opened = loop.time()
+            opened = clock()
             try:
                 await self._open()
             except (OSError, ConfigurationError) as e:
@@ -146,7 +146,7 @@ class Device:
             except OSError as e:
                 self._port.close()
                 text = explain(e)
-                if loop.time() - opened > 1:
+                if clock() - opened > 1:
                     pause = 0.2
                 if not self._stopping:
                     self._become("absent")
