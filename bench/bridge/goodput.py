@@ -63,11 +63,9 @@ asyncio.run(main())
 
 
 class Chain:
-    """All of it: `async with Chain(rate, seed) as chain`."""
+    """All of it: `async with Chain(seed) as chain`."""
 
-    def __init__(self, rate: float, seed: int) -> None:
-        self._rates = Rates(bit_error=rate)
-        self._seed = seed
+    def __init__(self, seed: int) -> None:
         self._programs: list[Program] = []
         self._folder = tempfile.TemporaryDirectory(prefix="microwamp-goodput-")
         self.board = UnixBoard(PROGRAM)
@@ -139,7 +137,7 @@ class Chain:
 
 async def measure(rate: float, way: str, seed: int, messages: int) -> dict[str, Any]:
     """One way of one line."""
-    async with Chain(rate, seed) as chain:
+    async with Chain(seed) as chain:
         run = chain.up if way == "up" else chain.down
         await run(0, WARM)
         chain.line.set_rates(Rates(bit_error=rate))

@@ -1,4 +1,4 @@
-"""What a hop between a tty and a router adds to a message of 64 octets: hops.py [--rounds N]
+"""What a hop between a tty and a router adds to a message of 64 octets.
 
 socat, a bare asyncio splice and the bridge stand between the same two ends, which are both in
 this process: a pty and a socket. They take turns, so that what else the machine does meets all.
@@ -19,8 +19,11 @@ from typing import Any
 
 from peer import HANDSHAKE, WELCOME, Device, publish, whole
 
+from microwamp.bridge.line import Line
+from microwamp.bridge.splice import Splice
 from microwamp_rig import process
 from microwamp_rig.pty import Pty
+from wamp.link import OPENED, STREAM, Link
 
 HERE = Path(__file__).parent
 SIZE = 64
@@ -189,9 +192,61 @@ def measure(names: list[str], rounds: int) -> dict[str, dict[str, dict[str, floa
     return figures
 
 
-if __name__ == "__main__":
-    import json
-    n = int(sys.argv[1])
-    f = measure(["socat", "bare", "bridge"], n)
-    for name in f:
-        print(name, json.dumps(f[name]))
+def parts(rounds: int = 2000) -> dict[str, dict[str, float]]:
+    """What the bridge's own code takes of a message, alone and without descriptors: the link (a
+    frame taken or made, and what acknowledges it) and the framing, by way; medians in
+    microseconds."""
+    device, bridge = Link(), Line(10000)
+    splice = Splice(lambda *message: None)
+    bridge.announce(0)
+    device.open(1, 0)
+    while not bridge.is_open:
+        for kind, _ in bridge.receive(bytes(device.output(0) or b""), 0):
+            if kind == OPENED:
+                bridge.accept(2, 0, 0)
+    while octets := bridge.output(0):
+        device.receive(bytes(octets), 0)
+    splice.from_device(HANDSHAKE)
+    splice.from_router(HANDSHAKE)
+    message = publish(1, SIZE)
+    found: dict[str, dict[str, list[float]]] = {
+        "up": {"link": [], "framing": []},
+        "down": {"link": [], "framing": []},
+    }
+    clock = time.perf_counter
+    for now in range(rounds):
+        splice.to_router.clear()
+        splice.to_device.clear()
+        frame = bytes(device.put(message, now))
+        begin = clock()
+        events = bridge.receive(frame, now)
+        answer = bytes(bridge.output(now))
+        bridge.output(now)
+        bridge.timeout(now)
+        linked = clock()
+        splice.from_device(message)
+        framed = clock()
+        assert events == [(STREAM, message)] and splice.to_router
+        device.receive(answer, now)
+        found["up"]["link"].append(linked - begin)
+        found["up"]["framing"].append(framed - linked)
+        begin = clock()
+        splice.from_router(message)
+        framed = clock()
+        bridge.send(message)
+        frame = bytes(bridge.output(now))
+        bridge.output(now)
+        bridge.timeout(now)
+        sent = clock()
+        assert device.receive(frame, now)
+        answer = bytes(device.output(now))
+        again = clock()
+        bridge.receive(answer, now)
+        bridge.output(now)
+        linked = clock()
+        found["down"]["framing"].append(framed - begin)
+        found["down"]["link"].append(sent - framed + linked - again)
+    return {
+        way: {name: round(statistics.median(times) * 1e6, 1) for name, times in both.items()}
+        for way, both in found.items()
+    }

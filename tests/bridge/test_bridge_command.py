@@ -10,6 +10,7 @@ import re
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -311,3 +312,31 @@ async def test_a_device_whose_port_is_a_pyserial_url():
                 assert left["reason"] == "the device left"
         finally:
             os.close(host_end)
+
+
+def test_more_devices_than_descriptors_is_said_once(tmp_path: Path):
+    """Whatever the soft limit is, the bridge asks for the hard one, and says if that is not enough."""
+    config = tmp_path / "bridge.toml"
+    ports = "".join(f'[[port]]\nid = "/nowhere/{n}"\n' for n in range(20))
+    config.write_text(f'router = "rs://127.0.0.1:1"\n{ports}')
+    words = ("-m", "microwamp", "bridge", "--config", str(config), "--control", "", "--json")
+    for limits, few in (("ulimit -n 60", True), ("ulimit -Sn 60", False)):
+        shell = ["/bin/sh", "-c", f'{limits} && exec "$@"', "sh", sys.executable, *words]
+        with Program(shell) as command:
+            command.event("port", state="unavailable")
+            warnings = [
+                event["reason"]
+                for event in command.events("bridge")
+                if "descriptors" in event.get("reason", "")
+            ]
+            soft = Path(f"/proc/{command.pid}/limits").read_text().partition("open files")[2]
+            assert command.stop() == 0
+        assert warnings == (
+            [
+                "20 devices need 100 descriptors, 60 are allowed: raise `ulimit -Hn`, or "
+                "LimitNOFILE in the unit"
+            ]
+            if few
+            else []
+        )
+        assert (int(soft.split()[0]) == 60) is few

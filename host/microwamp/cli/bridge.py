@@ -189,11 +189,25 @@ def _check(port: str) -> None:
         os.close(fd)
 
 
-def _raise_limit() -> None:
-    """As many descriptors as we may have: a device takes two, three while it is traced."""
+# Descriptors of a device: its tty, its router connection, and one while it is traced; beside them
+# those of the process, of the control socket's clients and of what is being opened.
+_OF_A_DEVICE = 3
+_BESIDE = 40
+
+
+def _raise_limit(config: BridgeConfig) -> str:
+    """Ask for as many descriptors as we may have; returns what to say if they are too few."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    devices = len(config.ports) + (0 if config.discover is None else config.discover.most)
+    needed = _BESIDE + _OF_A_DEVICE * devices
+    if hard == resource.RLIM_INFINITY or hard >= needed:
+        return ""
+    return (
+        f"{devices} devices need {needed} descriptors, {hard} are allowed: raise `ulimit -Hn`, or "
+        "LimitNOFILE in the unit"
+    )
 
 
 async def _run(options: argparse.Namespace, config: BridgeConfig) -> int:
@@ -207,7 +221,7 @@ async def _run(options: argparse.Namespace, config: BridgeConfig) -> int:
     if options.config is None and not options.wait:
         for port in options.ports:
             _check(port)
-    _raise_limit()
+    few = _raise_limit(config)
     loop = asyncio.get_running_loop()
 
     def again() -> None:
@@ -227,6 +241,8 @@ async def _run(options: argparse.Namespace, config: BridgeConfig) -> int:
         "pid": os.getpid(),
     }
     report("bridge", {name: value for name, value in fields.items() if value is not None})
+    if few:
+        report("bridge", {"state": "warning", "reason": few})
     if options.config is not None and os.geteuid() == 0:
         reason = "it runs as root, and need not: set user, or use the systemd unit"
         report("bridge", {"state": "warning", "reason": reason})
