@@ -220,14 +220,12 @@ def parts(rounds: int = 2000) -> dict[str, dict[str, float]]:
         frame = bytes(device.put(message, now))
         begin = clock()
         events = bridge.receive(frame, now)
-        answer = bytes(bridge.output(now))
-        bridge.output(now)
+        bridge.output(now)  # the acknowledgement waits for the next frame
         bridge.timeout(now)
         linked = clock()
         splice.from_device(message)
         framed = clock()
         assert events == [(STREAM, message)] and splice.to_router
-        device.receive(answer, now)
         found["up"]["link"].append(linked - begin)
         found["up"]["framing"].append(framed - linked)
         begin = clock()

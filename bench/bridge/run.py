@@ -1,4 +1,4 @@
-"""The bridge in figures: goodput, what it adds to a message, racks of devices, and cycles of faults.
+"""The bridge in figures: goodput, what it adds to a message, racks of devices, cycles of faults.
 
     run.py [--only STAGE ...] [--quick] [--seed N] [--store]
 
@@ -33,7 +33,7 @@ FIGURES = Path(__file__).with_name("figures.json")
 OF_THE_LINE, OF_CLEAN = 0.9, 0.6
 ADDED_US = 300.0
 TIMES_BARE = 3.0
-# Python keeps some objects in caches that fill; a leak of one object a cycle would be ten times that.
+# Python's own caches fill; a leak of one object in each cycle would be ten times that.
 GROWN_OBJECTS = 1000
 GROWN_KB = 4096
 
@@ -52,7 +52,7 @@ def run_goodput(quick: bool, seed: int) -> list[dict[str, Any]]:
 
 def run_hops(quick: bool, seed: int) -> dict[str, Any]:
     names = [name for name in ("socat", "bare", "bridge") if name != "socat" or has_socat()]
-    found = hops.measure(names, 1 if quick else 40)
+    found = hops.measure(names, 1 if quick else 20)
     return {**found, "parts": hops.parts()}
 
 
@@ -174,7 +174,7 @@ def say_cycles(found: dict[str, Any]) -> list[Verdict]:
     met = met and grown["objects"] <= GROWN_OBJECTS and grown["resident_kb"] <= GROWN_KB
     return [
         (
-            f"{found['cycles']} cycles with seed {found['seed']} in {found['wall_s']} s: {events}; "
+            f"{found['cycles']} cycles, seed {found['seed']}, in {found['wall_s']} s: {events}; "
             f"every device got through, the slowest {found['slowest_s']} s after (scaled)",
             True,
         ),

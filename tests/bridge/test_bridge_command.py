@@ -315,7 +315,7 @@ async def test_a_device_whose_port_is_a_pyserial_url():
 
 
 def test_more_devices_than_descriptors_is_said_once(tmp_path: Path):
-    """Whatever the soft limit is, the bridge asks for the hard one, and says if that is not enough."""
+    """Whatever the soft limit is, the bridge asks for the hard one, and says if it is too low."""
     config = tmp_path / "bridge.toml"
     ports = "".join(f'[[port]]\nid = "/nowhere/{n}"\n' for n in range(20))
     config.write_text(f'router = "rs://127.0.0.1:1"\n{ports}')

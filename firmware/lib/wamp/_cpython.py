@@ -42,11 +42,15 @@ class Alarm:
     def __init__(self, function):
         self._function = function
         self._handle = None
+        self._loop = None
         self._at = 0.0
 
     def within(self, ms):
         """Call in `ms` milliseconds at the latest; an earlier alarm stays."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if self._handle is None:
+            # A call of the system, so only where it may be another loop.
+            loop = self._loop = asyncio.get_running_loop()
         at = loop.time() + ms / 1000
         if self._handle is not None:
             if self._at <= at:

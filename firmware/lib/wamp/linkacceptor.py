@@ -3,7 +3,7 @@
 from struct import pack, unpack_from
 
 from . import linkcontrol
-from .link import OPENED, Link
+from .link import OPENED, Link, diff
 from .linkcontrol import IS_CLOSED, IS_OPEN, IS_OPENING, become, connected, ended, reset
 from .linkframe import (
     NO_CONNECTION,
@@ -18,6 +18,12 @@ from .linkframe import (
 )
 
 WINDOW_MAX = 255 << 6  # octets: what the credit's octet can say
+# An acknowledgement of its own costs as much as the rest of a short message: a host for writing
+# it, a board for reading it. So it waits for a frame that carries it, such as the router's answer:
+# half of the time that docs/link.md allows, and a quarter of what a device may have under way.
+WAIT_MS = 10
+WAIT_OCTETS = 1024
+WAIT_FRAMES = 16
 
 
 class Acceptor(Link):
@@ -32,6 +38,9 @@ class Acceptor(Link):
     _own_epoch = 0
     _utc = 0
     _unheard = 0  # `received` when the connection was accepted
+    _owing = -1  # since when an acknowledgement waits
+    _told = 0  # octets, and frames, that had come when a frame went out last
+    _told_frames = 0
 
     def __init__(self, window=4096, fragment=1024, lost_ms=10000, send_buffer=4096, name=""):
         super().__init__(window, fragment, lost_ms, send_buffer, name)
@@ -42,6 +51,30 @@ class Acceptor(Link):
         if self._state != IS_OPEN or self._close_at >= 0:
             return 0
         return self._buffer - self._end + self._una
+
+    def output(self, now):
+        """The next frame to write, as `Link.output`; an acknowledgement may wait for another
+        frame to carry it."""
+        if self._owe == 1 and not self._odd and not self._control and self._nxt == self._end:
+            if self._owing < 0:
+                self._owing = now
+            if (
+                self._next_in - self._told < WAIT_OCTETS
+                and self.received - self._told_frames < WAIT_FRAMES
+                and diff(now, self._owing) < WAIT_MS
+            ):
+                return None
+        self._owing = -1
+        self._told = self._next_in
+        self._told_frames = self.received
+        return Link.output(self, now)
+
+    def timeout(self, now):
+        """Milliseconds until `tick`, and then `output`, have something to do; -1 for never."""
+        wait = Link.timeout(self, now)
+        if self._owing < 0:
+            return wait
+        return min(wait, max(WAIT_MS - diff(now, self._owing), 0))
 
     def announce(self, now):
         """The port was opened (again): tells a waiting device, or resumes the connection."""

@@ -1,6 +1,9 @@
 from .link import Link
 
 WINDOW_MAX: int
+WAIT_MS: int
+WAIT_OCTETS: int
+WAIT_FRAMES: int
 
 class Acceptor(Link):
     window: int

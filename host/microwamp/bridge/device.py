@@ -21,7 +21,7 @@ from wamp.transport import explain
 from . import handover
 from .config import PortConfig
 from .console import Lines
-from .guard import Guard
+from .guard import OVERHEAD, Guard
 from .line import WINDOW, Line
 from .relay import Relay
 from .splice import Tap
@@ -89,6 +89,7 @@ class Device:
         self._counted = 0  # frames of the device that the limit has seen
         self._asked_at: int | None = None  # when the link began to wait for an acknowledgement
         self._guard = Guard(self.config.limits)
+        self._clock = time.monotonic  # the event loop's, as soon as there is one
         self.tap: Tap | None = None
         self.session: str | None = None  # its realm
         self.path = ""  # the tty
@@ -124,7 +125,7 @@ class Device:
         """Open the port, and open it again whenever it is gone; never returns."""
         said = None
         pause = 0.2
-        clock = asyncio.get_running_loop().time
+        clock = self._clock = asyncio.get_running_loop().time
         while not self._stopping:
             opened = clock()
             try:
@@ -206,30 +207,34 @@ class Device:
 
     def _arrived(self, octets: bytes) -> None:
         link = self._link
+        now = ticks()
         good, bad, waiting = link.received, link.damaged, link.pending()
         try:
-            events = link.receive(octets, ticks())
-            self._handle(events)
+            events = link.receive(octets, now)
+            if events:
+                self._handle(events)
             if link.refusal != self._refused:
                 self._refused = link.refusal
                 self.report("device", state="refused", reason=link.refusal)
-            self._flush()
+            self._flush(now)
         except Exception as e:
             self._fault(e)
             return
         if self._asked_at is not None and not link.pending():
-            taken = (ticks() - self._asked_at) & 0x3FFFFFFF
+            taken = (now - self._asked_at) & 0x3FFFFFFF
             self._asked_at = None
             before = self.round_trip_ms or taken
             self.round_trip_ms = before + (taken - before) / 8
-        rest = self._guard.noise(
-            len(octets),
-            sum(len(value) for kind, value in events if kind == STREAM),
-            link.received - good,
-            link.damaged - bad,
-            link.pending() != waiting,
-            asyncio.get_running_loop().time(),
-        )
+        stream = 0
+        for kind, value in events:
+            if kind == STREAM:
+                stream += len(value)
+        frames = link.received - good
+        bad = link.damaged - bad
+        moved = link.pending() != waiting
+        if not bad and stream + frames * OVERHEAD == len(octets) and (stream or moved):
+            return  # all of it is accounted for
+        rest = self._guard.noise(len(octets), stream, frames, bad, moved, self._clock())
         if rest:
             self._rest(rest)
 
@@ -258,31 +263,35 @@ class Device:
         self._closed.set()
 
     def _tick(self) -> None:
+        now = ticks()
         try:
-            self._handle(self._link.tick(ticks()))
-            self._flush()
+            self._handle(self._link.tick(now))
+            self._flush(now)
         except Exception as e:
             self._fault(e)
 
-    def _flush(self) -> None:
-        """Give the link what waits for it, and the port what the link wants sent."""
+    def _flush(self, now: int | None = None) -> None:
+        """Give the link what waits for it, and the port what the link wants sent. now: ticks."""
         link, port, relay = self._link, self._port, self._relay
+        if now is None:
+            now = ticks()
         while True:
             if relay is not None:
-                relay.feed(link)
+                if relay.waits:
+                    relay.feed(link)
                 if self._ending is not None and not relay.late:
                     self._close_link()
                     relay = None
             if port is not None and port.busy():
                 break  # the retransmission timer, or the next octet that comes, goes on
-            octets = link.output(ticks())
+            octets = link.output(now)
             if octets is None:
                 break
             if port is not None:
                 port.write(octets)
         if self._asked_at is None and link.pending():
-            self._asked_at = ticks()
-        wait = link.timeout(ticks())
+            self._asked_at = now
+        wait = link.timeout(now)
         if port is not None and port.busy():
             wait = 5 if wait < 0 else min(wait, 5)
         if wait >= 0:
@@ -310,15 +319,14 @@ class Device:
         frames = relay.splice.messages[0] + relay.splice.answered
         new, self._counted = frames - self._counted, frames
         if new:
-            loop = asyncio.get_running_loop()
-            wait = self._guard.rate.take(new, loop.time())
+            wait = self._guard.rate.take(new, self._clock())
             if wait and self._free is None:
                 self.relay_hold(True, "rate")
-                self._free = loop.call_later(wait, self._rate_again)
+                self._free = asyncio.get_running_loop().call_later(wait, self._rate_again)
 
     def _rate_again(self) -> None:
         self._free = None
-        wait = self._guard.rate.take(0, asyncio.get_running_loop().time())
+        wait = self._guard.rate.take(0, self._clock())
         if wait:
             self._free = asyncio.get_running_loop().call_later(wait, self._rate_again)
         else:
@@ -331,7 +339,7 @@ class Device:
         if self._stopping:
             link.refuse(linkframe.STOPPING, "the bridge is stopping")
             return
-        if not self._guard.opens.allow(asyncio.get_running_loop().time()):
+        if not self._guard.opens.allow(self._clock()):
             self.counts["refused"] += 1
             link.refuse(linkframe.NOT_SERVED, "the device connects too often; wait a second")
             return
@@ -436,13 +444,13 @@ class Device:
 
     def _printed(self, octets: bytes) -> None:
         # Once too much has come, it is not even looked at.
-        if self._guard.console.take(0, asyncio.get_running_loop().time()):
+        if self._guard.console.take(0, self._clock()):
             self.counts["console_dropped"] += octets.count(b"\n")
         else:
             self._lines.feed(octets)
 
     def _console_line(self, line: str) -> None:
-        if self._guard.console.take(1, asyncio.get_running_loop().time()):
+        if self._guard.console.take(1, self._clock()):
             self.counts["console_dropped"] += 1
             return
         self.counts["console_lines"] += 1

@@ -219,6 +219,11 @@ class Relay:
                 self.late = 0
                 raise RemoteProtocolError("the device sends PINGs and does not take the answers")
 
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be given to the link, or was."""
+        return self._paused or bool(self._late)
+
     def feed(self, link: Sender) -> None:
         """Give the link what it has room for; reads from the router again when all is gone."""
         late = self._late

@@ -250,6 +250,10 @@ class _Direction:
         if not self.opened:
             octets = self._open(octets)
         out = self._out()
+        if not (self.left or self._head) and self._plain(octets):
+            self.messages += 1
+            out.append(octets)
+            return
         i = 0
         end = len(octets)
         while i < end:
@@ -280,6 +284,19 @@ class _Direction:
                 out.append(part)
             if not self.left:
                 self._end(out)
+
+    def _plain(self, octets: bytes) -> bool:
+        """Whether these are one whole message to which nothing is to be done: the usual case. It
+        has no elements with long heads, and its type is readable and none that is reported."""
+        n = len(octets) - 4
+        splice = self._splice
+        return (
+            2 < n <= (splice.router_limit if self._from_device else splice.device_limit)
+            and int.from_bytes(octets[:4], "big") == n  # with 0 for a message in front
+            and 0x81 < octets[4] < 0x98
+            and (messages.GOODBYE < octets[5] < 24 or (octets[5] == 24 and octets[6] > 23))
+            and splice.tap is None
+        )
 
     def _open(self, octets: bytes) -> bytes:
         """Take the handshake; returns what followed it in the same piece."""
