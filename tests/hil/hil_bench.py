@@ -265,6 +265,12 @@ class Bench:
         self._cable.replug()
 
     @property
+    def cable(self) -> Line:
+        """The line with `rates`."""
+        assert self._cable is not None
+        return self._cable
+
+    @property
     def flipped(self) -> int:
         """Bits that a line with faults has changed."""
         assert self._cable is not None

@@ -15,6 +15,7 @@ from wamp import auth, serial
 
 FAULT = "/fault"
 FAULTS = 0x4005800C  # the RP2040's watchdog keeps this word over every reset: faults so far
+LINE_CONTROL = 0x4003402C  # of UART0
 HOST = "com.example.host."
 
 with open("/hil.json") as file:
@@ -51,6 +52,14 @@ def write(count):
     with open("/scratch", "w") as file:
         for _ in range(count):
             file.write("x" * 100)
+
+
+@client.register("com.example.break")
+def hold_low(ms):
+    """A break of UART0, in mid-traffic."""
+    machine.mem32[LINE_CONTROL] |= 1
+    time.sleep_ms(ms)
+    machine.mem32[LINE_CONTROL] &= ~1
 
 
 @client.register("com.example.state")
