@@ -112,6 +112,9 @@ async def test_a_device_that_falls_silent_is_missed_and_joins_again():
             assert "nothing was heard" in lost[0]["reason"]
             plant.line.restore()
             await until(lambda: device.joins == 2, "the new join")
+            await until(lambda: plant.served().status()["counts"]["joins"] == 2, "it is counted")
+            # The pause of the device alone is 125 ms at least.
+            assert 100 < plant.served().status()["join_ms"] < 20_000, "and timed"
 
 
 async def test_a_plug_that_stays_out_ends_the_session_and_the_next_one_begins():

@@ -559,6 +559,9 @@ async def test_metrics(tmp_path):
             lines = body.decode().splitlines()
             label = f'{{device="{bridge.port}"}}'
             assert f"microwamp_device_joins_total{label} 1" in lines
+            name = f"microwamp_device_join_seconds{label} "
+            (took,) = (float(line[len(name) :]) for line in lines if line.startswith(name))
+            assert 0 < took < 60, "from the bridge's start to the session"
             assert f'microwamp_device_state{{device="{bridge.port}",state="joined"}} 1' in lines
             form = re.compile(r"[a-z_]+(\{[a-z_]+=\"[^\"]*\"(,[a-z_]+=\"[^\"]*\")*\})? -?[0-9.]+")
             names = set()

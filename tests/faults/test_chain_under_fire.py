@@ -116,9 +116,10 @@ def test_at_every_state_of_the_protocol(what, seconds, outlived, tmp_path):
                 assert (chain.device.joins, chain.device.session) == (joins, was), state
             elif was is not None:
                 assert chain.device.session != was, f"{state}: not a new session"
-            # What the bridge has counted since it began; the board's client may be a new one.
-            counts = chain.port.status()["counts"]
-            assert counts["joins"] >= 1 and counts["faults"] == 0, counts
+            # What the bridge has counted and timed since it began.
+            status = chain.port.status()
+            assert status["counts"]["joins"] >= 1 and status["counts"]["faults"] == 0, status
+            assert 0 < status["join_ms"] < 1000 * (seconds + AT_ONCE_S), status
             return took
 
     longest = 0.0

@@ -97,6 +97,8 @@ class Device:
         self.software = ""
         self.since = time.time()  # of the state
         self.round_trip_ms = 0.0
+        self.join_ms = 0  # without a session before the last join
+        self._without: float | None = None  # since when there is none, by the event loop's clock
         self.counts = {
             "connections": 0, "joins": 0, "resumed": 0, "refused": 0, "rests": 0, "held": 0,
             "console_lines": 0, "console_dropped": 0, "dropped": 0, "faults": 0, "handed_over": 0,
@@ -126,6 +128,8 @@ class Device:
         said = None
         pause = 0.2
         clock = self._clock = asyncio.get_running_loop().time
+        if self.session is None:
+            self._alone()
         while not self._stopping:
             opened = clock()
             try:
@@ -365,10 +369,17 @@ class Device:
 
     def relay_session(self, realm: str | None, session: int | None) -> None:
         """The relay has seen HELLO, WELCOME or GOODBYE."""
-        self.session = realm
-        if session is not None:
+        if session is None:
+            self._alone()
+        elif self._without is not None:
             self.counts["joins"] += 1
+            self.join_ms = round((asyncio.get_running_loop().time() - self._without) * 1000)
+            self._without = None
+        self.session = realm
         self._become("connected" if session is None else "joined")
+
+    def _alone(self) -> None:
+        self._without = self._without or asyncio.get_running_loop().time()
 
     def relay_output(self) -> None:
         """The relay has octets for the device."""
@@ -417,6 +428,7 @@ class Device:
         self._drop_upstream()
         self._forget_relay()
         self.session = None
+        self._alone()
         self._become("open" if self._port is not None else "absent")
 
     def _forget_relay(self) -> None:
@@ -497,6 +509,7 @@ class Device:
             "realm": self.session,
             "session": None if relay is None else relay.session,
             "round_trip_ms": round(self.round_trip_ms, 1),
+            "join_ms": self.join_ms,
             "rto_ms": link.rto,
             "held": sorted(self._holding),
             "console": self.config.console,

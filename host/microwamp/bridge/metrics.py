@@ -125,6 +125,14 @@ class Metrics:
                 for name in _STATES
             ]
         lines += [
+            "# HELP microwamp_device_join_seconds Without a session before the last join.",
+            "# TYPE microwamp_device_join_seconds gauge",
+        ]
+        lines += [
+            f"microwamp_device_join_seconds{{{label}}} {one['join_ms'] / 1000:.3f}"
+            for label, one in status
+        ]
+        lines += [
             "# HELP microwamp_device_round_trip_seconds Until what was sent is acknowledged.",
             "# TYPE microwamp_device_round_trip_seconds gauge",
         ]
