@@ -22,6 +22,8 @@ RECOVERY_MS = 15_000
 #: From a clean line to octets both ways, in a connection that was not lost: a probe is sent once a
 #: second at least.
 CLEAN_MS = 1_100
+#: An outage that no connection notices: `lost_ms` less a keepalive and a probe.
+OUTLIVED_MS = 6_500
 
 
 def bounded(line):
@@ -272,6 +274,24 @@ def test_a_cut_is_over_when_the_line_is_back():
         line.run(lambda: False, 1100)
         assert line.bridge.got > got[0] and line.device.got > got[1], ms
         assert line.run(line.delivered, 10_000) and line.connections == 2
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_an_outage_that_is_always_outlived(idle):
+    """Whenever it begins: keepalives come 2.5 s after the last frame, then once a second."""
+    for n in range(20):
+        line = VirtualLink(n, 57600)
+        line.connect()
+        for end in line.ends:
+            end.wanted = 0 if idle else MUCH
+        line.run(lambda: False, 300 + 191 * n)
+        line.up.cut = line.down.cut = True
+        line.run(lambda: False, OUTLIVED_MS)
+        line.up.cut = line.down.cut = False
+        received = line.bridge.link.received
+        line.run(lambda: False, CLEAN_MS)
+        assert line.connected() and line.connections == 2, n
+        assert line.bridge.link.received > received, n
 
 
 def test_both_learn_of_an_end():
