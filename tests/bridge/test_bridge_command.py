@@ -99,7 +99,7 @@ async def test_the_log_for_people_is_one_line_an_event():
                 await off(command.expect, r"^\d\d:\d\d:\d\d session   .* joined realm=devices$")
                 await device.expect("^ready$")
                 await host.call("com.test.device.print", "\x1b[2J\x07boot ok, nothing to see\r\n")
-                await off(command.expect, r"^\d\d:\d\d:\d\d console   .* {2}\[2J boot ok, nothing")
+                await off(command.expect, r"^\d\d:\d\d:\d\d console   .* {2}boot ok, nothing")
                 await host.call("com.test.device.print", "Traceback\n  File 'x'\n")
                 await off(command.expect, "console .* Traceback$")
             assert await off(command.stop) == 0

@@ -304,7 +304,9 @@ async def test_a_trace_shows_what_passes_and_its_file_again(tmp_path, capsys):
         # Nobody looks: nothing is kept any more.
         async with Asking(bridge.control) as asking:
             assert "status" in await asking.ask(do="status")
-    shown = [line for line in tracing.lines if not line.startswith("tracing")]
+    shown = tracing.lines[1:-1]
+    count = f"{len(shown)} records are in {file}; --replay shows them again"
+    assert tracing.lines[0].startswith("tracing") and tracing.lines[-1] == count
     assert cli.main(["trace", "--replay", str(file)]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == shown and err == ""
@@ -509,8 +511,9 @@ def test_no_screen_is_larger_than_its_terminal():
     assert view.lines(80, 24)[-1] == "> "
     status = {
         "state": "joined", "realm": "r" * 50, "held": ["rate"], "round_trip_ms": 12.3,
-        "counts": {"messages_in": 5, "messages_out": 10**9}, "link": {"resent": 1, "damaged": 2},
-        "buffers": {"link": 1, "device": 2, "router": 10**7},
+        "counts": {"messages_in": 5, "messages_out": 10**9, "joins": 3}, "join_ms": 10**9,
+        "link": {"resent": 1, "damaged": 2}, "buffers": {"link": 1, "device": 2, "router": 10**7},
+        "session": 2**53, "tty": "/dev/\x1b[2J", "port": "usb", "software": "\x1b[2Jx" * 9,
     }  # fmt: skip
     for count in (0, 1, 5, 50):
         devices = [{**status, "name": f"/dev/\x1b[2Jdevice-{n}-{'x' * n}"} for n in range(count)]
@@ -530,6 +533,19 @@ def test_no_screen_is_larger_than_its_terminal():
             assert all(len(line) <= width for line in plain)
             assert all(line.isprintable() for line in plain)
     assert "CPU 50 %" in view.lines(80, 24)[0]
+    # Names have what the other columns leave, which are all there at any width.
+    view.take({"status": [{**status, "name": "a-greenhouse-with-tomatoes"}], "bridge": bridge})
+    for width in (WIDTH, 80, 120):
+        head, row = (re.sub(r"\x1b\[[0-9;]*m", "", one) for one in view.lines(width, 24)[1:3])
+        assert head.endswith("damaged waiting") and row.endswith(" 10.0M")
+        assert row.startswith("a-greenhouse-with-tomatoes" if width == 120 else "~")
+    text = view.lines(120, 24)[3]
+    joins = "joins 3, the last after 1000000.0 s"
+    assert text.startswith(f"-- session {2**53}  {joins}  waiting: link 1, device 2, ")
+    # Keys that come all at once, as from a terminal far away.
+    view.typed = ""
+    view.key("ab\x1b[Bc\x1b[1;5Cd\x7f")
+    assert view.typed == "abc"
     assert view.key("x\r") is not None and view.typed == ""
 
 

@@ -1,9 +1,12 @@
 """Text that a device prints between frames, as lines fit for a terminal and a log."""
 
+import re
 from collections.abc import Callable
 
 # A line longer than this is handed on in parts: a device that never ends one costs no memory.
 LINE_MAX = 1000
+# Colours and the like: a prompt or a log of a board is full of them.
+_SGR = re.compile("\x1b\\[[0-9;:?]*[A-Za-z]")
 
 
 class Lines:
@@ -25,7 +28,7 @@ class Lines:
             lines.append(self._rest[:cut])
             self._rest = self._rest[cut:]
         for line in lines:
-            text = line.decode("utf-8", "replace")
+            text = _SGR.sub("", line.decode("utf-8", "replace"))
             odd = sum(1 for c in text if c == "\ufffd" or not (c.isprintable() or c == "\t"))
             if odd * 5 > len(text):
                 self.noise += len(line)

@@ -7,6 +7,7 @@ says console = "both". Ctrl-C or Ctrl-D ends it.
 import argparse
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
@@ -29,7 +30,7 @@ _TYPED = 200
 _COLOURS = {"joined": 32, "connected": 33, "open": 36, "absent": 90}
 # heading, width, right-aligned
 _COLUMNS = (
-    ("device", 16, False),
+    ("device", 12, False),  # and what is left, up to _NAME
     ("state", 9, False),
     ("realm", 10, False),
     ("in/s", 6, True),
@@ -39,12 +40,16 @@ _COLUMNS = (
     ("damaged", 7, True),
     ("waiting", 7, True),
 )
+_NAME = 40
+_KEY = re.compile("\x1b[\\[O][0-9;]*[A-Za-z~]|.", re.DOTALL)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     argument(parser)
-    parser.add_argument("--every", type=float, default=1.0, metavar="S", help="(default: 1)")
+    parser.add_argument(
+        "--every", type=float, default=1.0, metavar="S", help="seconds between two looks (1)"
+    )
     parser.add_argument(
         "--once", action="store_true", help="print the table once; also where no terminal is"
     )
@@ -86,9 +91,10 @@ def _once(path: str) -> int:
         answer = next(connection.each())
     finally:
         connection.close()
-    print(_row([name for name, _, _ in _COLUMNS]))
+    width = shutil.get_terminal_size().columns
+    print(_row([name for name, _, _ in _COLUMNS], width))
     for one in answer["status"]:
-        print(_row(cells(one, None, 1.0)))
+        print(_row(cells(one, None, 1.0), width))
     return OK
 
 
@@ -189,21 +195,40 @@ class View:
         return str(self.status[self._at]["name"]) if self.status else ""
 
     def key(self, keys: str) -> str | None:
-        """Take keys; gives the line when it is complete."""
-        if keys in ("\x1b[A", "\x1bOA"):
-            self._at = max(self._at - 1, 0)
-        elif keys in ("\x1b[B", "\x1bOB"):
-            self._at = min(self._at + 1, max(len(self.status) - 1, 0))
-        elif not keys.startswith("\x1b"):
-            for c in keys:
-                if c in "\r\n":
-                    line, self.typed = self.typed, ""
-                    return line
-                if c in "\x7f\b":
-                    self.typed = self.typed[:-1]
-                elif c.isprintable() and len(self.typed) < _TYPED:
-                    self.typed += c
+        """Take keys, as many as came at once; gives the line when one is complete."""
+        for key in _KEY.findall(keys):
+            if key in ("\x1b[A", "\x1bOA"):
+                self._at = max(self._at - 1, 0)
+            elif key in ("\x1b[B", "\x1bOB"):
+                self._at = min(self._at + 1, max(len(self.status) - 1, 0))
+            elif key in "\r\n":
+                line, self.typed = self.typed, ""
+                return line
+            elif key in "\x7f\b":
+                self.typed = self.typed[:-1]
+            elif key.isprintable() and len(self.typed) < _TYPED:
+                self.typed += key
         return None
+
+    def _detail(self) -> str:
+        """More about the device that is chosen."""
+        if not self.status:
+            return ""
+        one = self.status[self._at]
+        tty = one["tty"] if one["tty"] not in ("", one["port"]) else ""
+        waiting = ", ".join(f"{name} {n}" for name, n in one["buffers"].items() if n)
+        counts = one["counts"]
+        words = (
+            f"session {one['session']}" if one["session"] else "",
+            f"joins {counts['joins']}, the last after {one['join_ms'] / 1000:.1f} s"
+            if counts["joins"]
+            else "",
+            f"waiting: {waiting}" if waiting else "",
+            f"held back: {', '.join(one['held'])}" if one["held"] else "",
+            printable(tty),
+            printable(one["software"]),
+        )
+        return "  ".join(word for word in words if word)
 
     def lines(self, width: int, height: int) -> list[str]:
         """The screen; never wider or higher than that."""
@@ -220,18 +245,18 @@ class View:
             f"bridge {self.bridge.get('pid', '')}  up {up // 3600}:{up // 60 % 60:02}:{up % 60:02}"
             f"  CPU {load}  {len(self.status)} devices, {joined} joined"
         )
-        found = [title[:width], _row([name for name, _, _ in _COLUMNS])[:width]]
+        found = [title[:width], _row([name for name, _, _ in _COLUMNS], width)[:width]]
         room = max(height - 7, 2)  # for the devices, with five lines of events at least
         first = min(max(self._at - room + 1, 0), max(len(self.status) - room, 0))
         for i, one in enumerate(self.status[first : first + room], first):
-            text = _row(cells(one, self._before.get(one["name"]), passed))[:width]
+            text = _row(cells(one, self._before.get(one["name"]), passed), width)[:width]
             sgr = (
                 f"7;{_COLOURS.get(one['state'], 0)}"
                 if i == self._at
                 else str(_COLOURS.get(one["state"], 0))
             )
             found.append(f"\x1b[{sgr}m{text}\x1b[0m")
-        found.append("-" * width)
+        found.append(f"-- {self._detail()} ".ljust(width, "-")[:width])
         left = height - len(found) - 1
         recent = list(self._events)[-left:] if left > 0 else []
         found += [line[:width] for line in recent]
@@ -257,16 +282,24 @@ def cells(
         printable(one["realm"] or ""),
         rate("messages_in"),
         rate("messages_out"),
-        f"{one['round_trip_ms']:.0f}",
-        str(link["resent"]),
-        str(link["damaged"]),
-        str(sum(one["buffers"].values())),
+        f"{one['round_trip_ms']:.{int(one['round_trip_ms'] < 10)}f}",
+        _short(link["resent"]),
+        _short(link["damaged"]),
+        _short(sum(one["buffers"].values())),
     )
 
 
-def _row(words: Sequence[str]) -> str:
+def _short(n: int) -> str:
+    return str(n) if n < 10**6 else f"{n / 10**6:.1f}M"
+
+
+def _row(words: Sequence[str], width: int) -> str:
+    """A row, `width` wide; the names take what the other columns leave."""
+    columns = list(_COLUMNS)
+    rest = width - sum(column[1] + 1 for column in columns[1:])
+    columns[0] = ("device", min(max(rest, columns[0][1]), _NAME), False)
     parts = []
-    for word, (_, width, right) in zip(words, _COLUMNS, strict=True):
+    for word, (_, width, right) in zip(words, columns, strict=True):
         if len(word) > width:
             # The end of a port's name tells more than its beginning.
             word = "~" + word[1 - width :]

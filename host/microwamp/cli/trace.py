@@ -91,6 +91,9 @@ def _trace(options: argparse.Namespace) -> int:
                 raise Error(f"{options.write}: {e.strerror}; {count} records are in it") from None
             if not options.quiet:
                 _show(record, options)
+    except KeyboardInterrupt:
+        if file is not None and not options.json:
+            _say(f"{count} records are in {printable(options.write)}; --replay shows them again")
     finally:
         connection.close()
         if file is not None:
