@@ -242,7 +242,7 @@ async def test_router_goes_on_when_nobody_reads_its_lines():
 # (arguments, exit status, words)
 BAD_ARGUMENTS = [
     ([], 2, "nobody could log in"),
-    (["--anonymous", "--listen", "ws://127.0.0.1:1"], 2, "cannot listen on ws://"),
+    (["--anonymous", "--listen", "http://127.0.0.1:1"], 2, "cannot listen on http://"),
     (["--anonymous", "--listen", "rss://127.0.0.1:0"], 2, "needs a certificate"),
     (
         ["--anonymous", "--listen", "rss://127.0.0.1:0", "--certificate", "/no"],

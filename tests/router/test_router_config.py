@@ -28,16 +28,19 @@ KEY = "ab" * 32
 
 # (URL, (tls, host, port, path), the URL to connect to if the port is 5)
 URLS = [
-    ("rs://127.0.0.1:0", (False, "127.0.0.1", 0, ""), "rs://127.0.0.1:5"),
-    ("rs://localhost:8080/", (False, "localhost", 8080, ""), "rs://localhost:5"),
-    ("rss://[::1]:443", (True, "::1", 443, ""), "rss://[::1]:5"),
-    ("rs://unix:/run/x.sock", (False, "", 0, "/run/x.sock"), "rs://unix:/run/x.sock"),
-    ("rs://unix:x.sock", (False, "", 0, "x.sock"), "rs://unix:x.sock"),
+    ("rs://127.0.0.1:0", (False, "127.0.0.1", 0, "", False), "rs://127.0.0.1:5"),
+    ("rs://localhost:8080/", (False, "localhost", 8080, "", False), "rs://localhost:5"),
+    ("rss://[::1]:443", (True, "::1", 443, "", False), "rss://[::1]:5"),
+    ("rs://unix:/run/x.sock", (False, "", 0, "/run/x.sock", False), "rs://unix:/run/x.sock"),
+    ("rs://unix:x.sock", (False, "", 0, "x.sock", False), "rs://unix:x.sock"),
+    ("ws://127.0.0.1:8080/", (False, "127.0.0.1", 8080, "", True), "ws://127.0.0.1:5"),
+    ("wss://[::1]:443", (True, "::1", 443, "", True), "wss://[::1]:5"),
 ]
 BAD_URLS = [
     "",
     "127.0.0.1:8080",
-    "ws://127.0.0.1:8080",
+    "http://127.0.0.1:8080",
+    "ws://unix:/run/x.sock",
     "tcp://127.0.0.1:8080",
     "rs://",
     "rs://127.0.0.1",

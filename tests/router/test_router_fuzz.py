@@ -186,7 +186,7 @@ def test_realm_survives_nonsense_and_stays_consistent():
                 assert receiver.id in realm.sessions or sent[0] == 6, sent
                 assert type(codec.decode(codec.encode(sent))) is list
                 if sent[0] in (36, 68, 50) and rng.random() < 0.02:
-                    realm.too_long(receiver, sent)
+                    realm.unfit(receiver, sent)
         except RemoteProtocolError:
             refused += 1
             realm.leave(sender)

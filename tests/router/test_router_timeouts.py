@@ -110,7 +110,7 @@ def test_every_end_of_a_call_stops_its_timer():
         plant.realm.receive(plant.caller, [49, plant.caller.requests, {"mode": mode}])
         assert plant.timers.running == [], mode
     plant.call(timeout=1000)
-    plant.realm.too_long(plant.callee, [68, 5, 1, {}])
+    plant.realm.unfit(plant.callee, [68, 5, 1, {}])
     assert plant.timers.running == []
     plant.call(timeout=1000)
     plant.realm.leave(plant.caller)

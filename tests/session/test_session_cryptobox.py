@@ -157,7 +157,7 @@ async def board(url: str, descriptor: int | None = None) -> AsyncIterator[None]:
         "TEST_DEVICE": json.dumps(settings),
     }
     descriptors = [] if descriptor is None else [descriptor]
-    command = [*micropython.command("unix"), PROGRAM]
+    command: list[str | Path] = [*micropython.command("unix"), PROGRAM]
     with Program(command, env=environment, pass_fds=descriptors) as program:
         await asyncio.to_thread(program.expect, "^ready$", LIMIT_S)
         yield

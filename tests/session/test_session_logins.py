@@ -125,7 +125,7 @@ CROSSBAR = [
 ]
 EMBEDDED = [
     (transport, name)
-    for transport in ("tcp", "tls", "unix", "serial")
+    for transport in ("tcp", "tls", "unix", "ws", "wss", "serial")
     for name in (*NAMES, *MORE)
     if "unique" not in name or transport in TLS
 ]
@@ -147,6 +147,8 @@ async def embedded(transport: str, pem: Path) -> AsyncIterator[str]:
         "tcp": "rs://127.0.0.1:0",
         "tls": "rss://127.0.0.1:0",
         "unix": f"rs://unix:{pem}/rs.sock",
+        "ws": "ws://127.0.0.1:0",
+        "wss": "wss://127.0.0.1:0",
         "serial": "rs://127.0.0.1:0",
     }[transport]
     config = RouterConfig(

@@ -35,8 +35,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--listen",
         action="append",
         metavar="URL",
-        help="rs://HOST:PORT, rss://HOST:PORT (TLS) or rs://unix:/PATH; PORT 0 is any free one; "
-        "repeatable (default: rs://127.0.0.1:8080)",
+        help="rs://HOST:PORT, rss://HOST:PORT (TLS), rs://unix:/PATH, ws://HOST:PORT or "
+        "wss://HOST:PORT (WebSocket); PORT 0 is any free one; repeatable (default: "
+        "rs://127.0.0.1:8080)",
     )
     parser.add_argument("--realm", metavar="NAME", help="the one realm (default: devices)")
     parser.add_argument(
@@ -92,7 +93,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="key file (microwamp keygen) by which the router proves itself to clients that ask",
     )
-    parser.add_argument("--certificate", metavar="FILE", help="PEM file for rss://")
+    parser.add_argument("--certificate", metavar="FILE", help="PEM file for rss:// and wss://")
     parser.add_argument(
         "--key", metavar="FILE", help="PEM file of its key (default: in the certificate's file)"
     )

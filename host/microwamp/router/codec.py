@@ -38,7 +38,7 @@ def decode(octets: bytes) -> Any:
     try:
         decoder.read(1)
     except cbor2.CBORDecodeEOF:
-        return _plain(value, len(octets))
+        return plain(value, len(octets))
     raise RemoteProtocolError("malformed CBOR: octets after the end of the value")
 
 
@@ -47,7 +47,7 @@ def encode(message: Any) -> bytes:
     return cbor2.dumps(message)
 
 
-def _plain(value: Any, octets: int) -> Any:
+def plain(value: Any, octets: int) -> Any:
     """`value` with undefined as None; refuses what WAMP does not have.
 
     A value of n octets has at most n parts. More can only come from shared references, which a

@@ -21,27 +21,31 @@ class Listen(NamedTuple):
     host: str
     port: int
     path: str
+    websocket: bool = False
 
     def url(self, port: int) -> str:
         """The URL to connect to, once the port is known."""
         if self.path:
             return "rs://unix:" + self.path
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'rss' if self.tls else 'rs'}://{host}:{port}"
+        scheme = ("ws" if self.websocket else "rs") + ("s" if self.tls else "")
+        return f"{scheme}://{host}:{port}"
 
 
 def parse_listen(url: str) -> Listen:
-    """Take apart rs://HOST:PORT, rss://HOST:PORT or rs://unix:/PATH; port 0 is any free one.
+    """Take apart rs://HOST:PORT, rss://, ws://, wss://HOST:PORT or rs://unix:/PATH; port 0 is any
+    free one.
 
     Raises ConfigurationError that says what is wrong.
     """
     scheme, found, rest = url.partition("://")
-    if not found or scheme not in ("rs", "rss"):
+    if not found or scheme not in ("rs", "rss", "ws", "wss"):
         raise ConfigurationError(
-            f"cannot listen on {url}: rs://HOST:PORT, rss://HOST:PORT or rs://unix:/PATH needed"
+            f"cannot listen on {url}: rs://HOST:PORT, rss://HOST:PORT, ws://HOST:PORT, "
+            "wss://HOST:PORT or rs://unix:/PATH needed"
         )
     if rest.startswith("unix:"):
-        if scheme == "rss" or len(rest) == len("unix:"):
+        if scheme != "rs" or len(rest) == len("unix:"):
             raise ConfigurationError(f"cannot listen on {url}: rs://unix:/PATH needed")
         return Listen(False, "", 0, rest[len("unix:") :])
     host, found, port = rest.rstrip("/").rpartition(":")
@@ -49,7 +53,7 @@ def parse_listen(url: str) -> Listen:
         host = host[1:-1]
     if not found or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ConfigurationError(f"cannot listen on {url}: HOST:PORT needed, PORT from 0 to 65535")
-    return Listen(scheme == "rss", host, int(port), "")
+    return Listen(scheme in ("rss", "wss"), host, int(port), "", scheme.startswith("ws"))
 
 
 @dataclass(frozen=True)
@@ -215,11 +219,13 @@ class RealmConfig:
 class RouterConfig:
     """Everything a router is told.
 
-    listen: URLs (see `parse_listen`). certificate, key: PEM files for rss://; key None means that
-    the certificate's file holds it too. identity: a key file with the Ed25519 key by which the
-    router proves itself to clients that ask (cryptosign). opening_timeout: seconds a client has
-    for TLS, handshake and login, and to begin a new session after GOODBYE. closing_timeout:
-    seconds it has to answer the router's GOODBYE and to take what is still on its way to it.
+    listen: URLs (see `parse_listen`). certificate, key: PEM files for rss:// and wss://; key None
+    means that the certificate's file holds it too. origins: of pages that browsers may let connect
+    to ws:// and wss://, beside those of the same host; "*" are all. identity: a key file with
+    the Ed25519 key by which the router proves itself to clients that ask (cryptosign).
+    opening_timeout: seconds a client has for TLS, handshake and login, and to begin a new session
+    after GOODBYE. closing_timeout: seconds it has to answer the router's GOODBYE and to take what
+    is still on its way to it.
     """
 
     realms: tuple[RealmConfig, ...]
@@ -227,6 +233,7 @@ class RouterConfig:
     certificate: str | None = None
     key: str | None = None
     identity: str | None = None
+    origins: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     opening_timeout: float = 10.0
     closing_timeout: float = 2.0
@@ -239,7 +246,7 @@ class RouterConfig:
             raise ConfigurationError("a router needs at least one URL to listen on")
         for url in self.listen:
             if parse_listen(url).tls and self.certificate is None:
-                raise ConfigurationError(f"cannot listen on {url}: rss:// needs a certificate")
+                raise ConfigurationError(f"cannot listen on {url}: TLS needs a certificate")
         if self.opening_timeout <= 0 or self.closing_timeout <= 0:
             raise ConfigurationError("time-outs must be greater than 0")
 

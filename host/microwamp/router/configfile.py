@@ -61,6 +61,7 @@ _ROUTER: _Keys = {
     "certificate": str,
     "key": str,
     "identity": str,
+    "origins": [str],
     "opening_timeout": float,
     "closing_timeout": float,
     "limits": dict,
@@ -132,8 +133,9 @@ class _Reader:
         values = {**self._checked(self._table, (), _ROUTER)}
         realms = values.pop("realm", [])
         values["realms"] = tuple(self._realm(one, ("realm", i)) for i, one in enumerate(realms))
-        if "listen" in values:
-            values["listen"] = tuple(values["listen"])
+        for name in ("listen", "origins"):
+            if name in values:
+                values[name] = tuple(values[name])
         if "limits" in values:
             values["limits"] = self._made(Limits, values["limits"], ("limits",), _LIMITS)
         return self._guard((), lambda: RouterConfig(**values))

@@ -1,4 +1,4 @@
-"""One client's connection: RawSocket, CBOR and the states of the WAMP session on it.
+"""One client's connection: RawSocket and the states of the WAMP session on it.
 
 Source: WAMP advanced profile, "RawSocket"; basic profile, "Sessions" and "Protocol Errors".
 
@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from wamp.errors import RemoteProtocolError
-from wamp.rawsocket import CBOR, LENGTH_MAX, MESSAGE, PING, PONG, Frames, exponent
+from wamp.rawsocket import LENGTH_MAX, MESSAGE, PING, PONG, Frames, exponent
 
-from . import codec
 from .acceptor import Acceptor
 from .config import RouterConfig
 from .cryptosign import Identity
+from .formats import NUMBERS, Format, Unsayable, format_of
 from .listener import keep_alive
 from .realm import Realm
 from .session import Message, Out, Session
@@ -73,6 +73,8 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """One client. kind: tcp, tls or unix."""
 
+    framing = "rawsocket"
+
     def __init__(self, owner: Owner, kind: str) -> None:
         self._owner = owner
         self._kind = kind
@@ -81,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._begin = b""
         self._frames: Frames | None = None
+        self._format = format_of("cbor")
         self._acceptor: Acceptor | None = None
         self._full = False
         self.peer = kind
@@ -121,7 +124,7 @@ class Connection(asyncio.Protocol):
                 if kind == PING:
                     self._pong(payload)
                 elif kind == MESSAGE:
-                    self._message(payload)
+                    self._payload(payload)
                 if self._is_closed():
                     return
         except RemoteProtocolError as e:
@@ -129,12 +132,17 @@ class Connection(asyncio.Protocol):
 
     # The router calls these.
 
+    @property
+    def format(self) -> Format:
+        """The client's serializer."""
+        return self._format
+
     def accepts(self) -> int:
         """The most octets of a message that the client takes."""
         return LENGTH_MAX if self._frames is None else self._frames.send_limit
 
     def send(self, message: Message, octets: bytes) -> None:
-        """Send a message of the joined session; `octets` is its CBOR."""
+        """Send a message of the joined session; `octets` is that message in its format."""
         if self._state != JOINED:
             return
         self._write(octets)
@@ -147,7 +155,7 @@ class Connection(asyncio.Protocol):
         """The router ends: GOODBYE to a session, the end to others."""
         if self.session is not None and self._state == JOINED:
             goodbye: Message = [GOODBYE, {}, "wamp.close.system_shutdown"]
-            self.send(goodbye, codec.encode(goodbye))
+            self.send(goodbye, self._format.encode(goodbye))
         elif self._state != LEAVING:
             self._give_up("wamp.close.system_shutdown", "the router is shutting down")
             self._close()
@@ -172,7 +180,7 @@ class Connection(asyncio.Protocol):
         limit = 512 << high
         for wrong, code, text in (
             (octets[2] or octets[3], _RESERVED, "reserved bits are set"),
-            (low != CBOR, _SERIALIZER, f"serializer {low}, only CBOR ({CBOR}) is offered"),
+            (low not in NUMBERS, _SERIALIZER, f"serializer {low}, which there is not"),
             (limit < LEAST, _LENGTH, f"takes {limit} octets, the WELCOME needs {LEAST}"),
             (self._full, _FULL, "too many connections"),
         ):
@@ -182,7 +190,8 @@ class Connection(asyncio.Protocol):
                 return False
         ours = exponent(self._owner.config.limits.message)
         self._frames = Frames(512 << ours, min(limit, LENGTH_MAX))
-        self._transport_write(bytes((0x7F, ours << 4 | CBOR, 0, 0)))
+        self._format = format_of(NUMBERS[low])
+        self._transport_write(bytes((0x7F, ours << 4 | low, 0, 0)))
         self._state = OPENING
         return True
 
@@ -193,8 +202,13 @@ class Connection(asyncio.Protocol):
             )
         self._write(payload, PONG)
 
-    def _message(self, octets: bytes) -> None:
-        message = codec.decode(octets)
+    def _payload(self, octets: bytes) -> None:
+        for message in self._format.decode(octets):
+            self._message(message, len(octets))
+            if self._is_closed():
+                return
+
+    def _message(self, message: Message, octets: int) -> None:
         code = validate(message)
         if self._state == LEAVING:
             if code in (GOODBYE, ABORT):
@@ -208,11 +222,11 @@ class Connection(asyncio.Protocol):
         elif code == GOODBYE:
             self._leave(message[2])
             self._state = OPENING
-            self._write(codec.encode([GOODBYE, {}, "wamp.close.goodbye_and_out"]))
+            self._write(self._format.encode([GOODBYE, {}, "wamp.close.goodbye_and_out"]))
             self._limit_time(self._owner.config.opening_timeout)
         else:
             realm = self._owner.realms[self.session.realm]
-            self._owner.deliver(realm.receive(self.session, message, len(octets)))
+            self._owner.deliver(realm.receive(self.session, message, octets))
 
     def _open(self, message: Message) -> None:
         if self._acceptor is None:
@@ -221,20 +235,24 @@ class Connection(asyncio.Protocol):
                 self._owner.new_session_id(),
                 {
                     "channel_type": self._kind,
-                    "channel_framing": "rawsocket",
-                    "channel_serializer": "cbor",
+                    "channel_framing": self.framing,
+                    "channel_serializer": self._format.name,
                     "peer": self.peer,
                 },
                 self._owner.identity,
                 self._tls_unique,
             )
         answer = self._acceptor.receive(message)
-        octets = codec.encode(answer)
+        try:
+            octets = self._format.encode(answer)
+        except Unsayable as e:
+            answer = [ABORT, {"message": str(e)[:_TEXT]}, "wamp.error.invalid_payload"]
+            octets = self._format.encode(answer)
         if len(octets) > self.accepts():
             reason = "wamp.error.payload_size_exceeded"
             text = f"{message_name(answer[0])} of {len(octets)} octets"
             answer = [ABORT, {"message": text}, reason]
-            octets = codec.encode(answer)
+            octets = self._format.encode(answer)
         self._write(octets)
         if answer[0] == ABORT:
             self._refused(answer[2], self._acceptor.detail or answer[1]["message"])
@@ -266,14 +284,14 @@ class Connection(asyncio.Protocol):
         )
         if self._state != LEAVING:
             abort: Message = [ABORT, {"message": text[:_TEXT]}, "wamp.error.protocol_violation"]
-            self._write(codec.encode(abort))
+            self._write(self._format.encode(abort))
         self._leave("wamp.error.protocol_violation")
         self._close()
 
     def _give_up(self, reason: str, text: str) -> None:
         """Tell a client that waits for the end of its login why there will be none."""
         if self._acceptor is not None:
-            self._write(codec.encode([ABORT, {"message": text}, reason]))
+            self._write(self._format.encode([ABORT, {"message": text}, reason]))
 
     def _refused(self, reason: str, text: str) -> None:
         self._owner.report("refused", peer=self.peer, reason=reason, message=text)
@@ -295,9 +313,15 @@ class Connection(asyncio.Protocol):
 
     def _write(self, octets: bytes, kind: int = MESSAGE) -> None:
         """Send one frame, unless the client has stopped reading: then it is dropped."""
-        if self._state == CLOSED or self._transport is None:
+        if self._state == CLOSED:
             return
         assert self._frames is not None
+        self._emit(self._frames.frame(octets, kind))
+
+    def _emit(self, octets: bytes) -> bool:
+        """Write octets; False where the client has stopped reading."""
+        if self._transport is None:
+            return False
         waiting = self._transport.get_write_buffer_size()
         if waiting > self._owner.config.limits.output:
             self._owner.report(
@@ -307,8 +331,9 @@ class Connection(asyncio.Protocol):
                 message=f"{waiting} octets were waiting for a client that does not read",
             )
             self.abort()
-            return
-        self._transport_write(self._frames.frame(octets, kind))
+            return False
+        self._transport_write(octets)
+        return True
 
     def _transport_write(self, octets: bytes) -> None:
         assert self._transport is not None
@@ -335,7 +360,8 @@ class Connection(asyncio.Protocol):
     def _expired(self) -> None:
         self._timer = None
         if self._state in (HANDSHAKE, OPENING):
-            text = "no RawSocket handshake" if self._state == HANDSHAKE else "no login"
+            what = {"rawsocket": "RawSocket", "websocket": "WebSocket"}[self.framing]
+            text = f"no {what} handshake" if self._state == HANDSHAKE else "no login"
             text += f" within {self._owner.config.opening_timeout:g} s"
             self._give_up("wamp.error.timeout", text)
             self._refused("wamp.error.timeout", text)

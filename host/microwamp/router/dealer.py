@@ -221,15 +221,15 @@ class Dealer:
         answer.extend(rest)
         return [(call.caller, answer)]
 
-    def too_long(self, session: Session, message: Message) -> Out:
-        """Take back an INVOCATION or a RESULT that does not fit into what its receiver accepts.
+    def unfit(self, session: Session, message: Message, uri: str, why: str | None) -> Out:
+        """Take back an INVOCATION or a RESULT that its receiver cannot take; uri, why: see Realm.
 
         The caller is told; a callee that is left behind is interrupted.
         """
         if message[0] == INVOCATION:
             peer = self._peers[session]
             call = peer.invocations[message[1]]
-            out: Out = [(call.caller, _size_exceeded(call.request, "the callee"))]
+            out: Out = [(call.caller, _unfit(call.request, uri, why, "the callee"))]
             if call.parts > 1:
                 return out + self._abandon(call)
             self._close(call)
@@ -237,7 +237,7 @@ class Dealer:
                 peer.last -= 1  # never sent: the callee sees no gap in its numbers
             return out
         request = message[1]
-        out = [(session, _size_exceeded(request, "the caller"))]
+        out = [(session, _unfit(request, uri, why, "the caller"))]
         # Only a progressive result leaves an open call behind.
         left = self._peers[session].calls.get(request)
         if left is not None:
@@ -464,6 +464,6 @@ def _other(request: int, known: str, procedure: str) -> str:
     return f"CALL {request} is of {known[:60]}, not of {procedure[:60]}"
 
 
-def _size_exceeded(request: int, who: str) -> Message:
-    text = f"the message is longer than {who} accepts"
-    return error(CALL, request, ApplicationError.PAYLOAD_SIZE_EXCEEDED, [text])
+def _unfit(request: int, uri: str, why: str | None, who: str) -> Message:
+    text = why or f"the message is longer than {who} accepts"
+    return error(CALL, request, uri, [text])

@@ -71,11 +71,12 @@ def tls_context(certificate: str, key: str | None) -> ssl.SSLContext:
 
 async def listen(
     url: str,
-    factory: Callable[[str], asyncio.Protocol],
+    factory: Callable[[str, bool], asyncio.Protocol],
     context: ssl.SSLContext | None,
     timeout: float,
 ) -> Listener:
-    """Open a listening socket; factory makes the protocol of a connection from its kind.
+    """Open a listening socket; factory makes the protocol of a connection from its kind, and
+    whether it is WebSocket's.
 
     timeout: seconds a client has for TLS. Raises ConfigurationError (the URL cannot work) or
     TransportError (the address is taken or not ours).
@@ -86,7 +87,7 @@ async def listen(
         _make_way(parts.path)
         try:
             server = await loop.create_unix_server(
-                lambda: factory("unix"), parts.path, backlog=_BACKLOG
+                lambda: factory("unix", False), parts.path, backlog=_BACKLOG
             )
         except OSError as e:
             raise TransportError(f"cannot listen on {url}: {e.strerror or e}") from e
@@ -94,7 +95,7 @@ async def listen(
     kind = "tls" if parts.tls else "tcp"
     try:
         server = await loop.create_server(
-            lambda: factory(kind),
+            lambda: factory(kind, parts.websocket),
             await _address(parts),
             parts.port,
             ssl=context if parts.tls else None,

@@ -169,16 +169,22 @@ class Realm:
                 self.dealer.refused(session, message)
             return [(session, refusal(code, request, e))]
 
-    def too_long(self, session: Session, message: Message) -> Out:
-        """What to do about a message that is longer than its receiver accepts."""
+    def unfit(self, session: Session, message: Message, why: str | None = None) -> Out:
+        """What to do about a message that is longer than its receiver accepts, or that its format
+        cannot express: `why` then says what."""
         code = message[0]
-        self.counters["messages too long for their receiver"] += 1
+        uri = ApplicationError.PAYLOAD_SIZE_EXCEEDED
+        if why is None:
+            self.counters["messages too long for their receiver"] += 1
+        else:
+            self.counters["messages that their receiver's format cannot express"] += 1
+            uri = ApplicationError.INVALID_PAYLOAD
         if code in (INVOCATION, RESULT):
-            return self.dealer.too_long(session, message)
+            return self.dealer.unfit(session, message, uri, why)
         # What replaces an ERROR always fits: the smallest client takes 1024 octets.
         if code == ERROR:
-            text = f"{message[4][:120]}: the ERROR is longer than its receiver accepts"
-            uri = ApplicationError.PAYLOAD_SIZE_EXCEEDED
+            what = why or "the ERROR is longer than its receiver accepts"
+            text = f"{message[4][:120]}: {what}"
             return [(session, error(message[1], message[2], uri, [text]))]
         if code != EVENT:
             self.counters["answers that fit in no form"] += 1

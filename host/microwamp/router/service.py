@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from wamp.errors import ConfigurationError
 
-from . import codec
 from .calls import Timer
 from .config import RouterConfig
 from .connection import Connection
 from .cryptosign import Identity
+from .formats import Format, Unsayable
 from .listener import Listener, listen, tls_context
 from .realm import Realm, random_id
 from .session import Out, Session
@@ -114,7 +114,11 @@ class Router:
     ) -> None:
         await self.close()
 
-    def _connection(self, kind: str) -> Connection:
+    def _connection(self, kind: str, websocket: bool) -> Connection:
+        if websocket:
+            from .websocket import WebSocketConnection
+
+            return WebSocketConnection(self, kind)
         return Connection(self, kind)
 
     def _later(self, seconds: float, action: Callable[[], Out]) -> Timer:
@@ -176,19 +180,28 @@ class Router:
     def deliver(self, out: Out) -> None:
         """Send messages; what its receiver cannot take is replaced as the realm says.
 
-        A message that goes to many is encoded once: broker and realm hand back the same list.
+        A message that goes to many is encoded once for each of their formats: broker and realm
+        hand back the same list.
         """
         last = None
-        octets = b""
+        encoded: dict[Format, bytes] = {}
         for session, message in out:
             connection = self._by_session.get(session)
-            if message is not last:
-                octets = codec.encode(message)
-                last = message
             if connection is None:
                 continue
+            if message is not last:
+                encoded = {}
+                last = message
+            form = connection.format
+            octets = encoded.get(form)
+            if octets is None:
+                try:
+                    octets = encoded[form] = form.encode(message)
+                except Unsayable as e:
+                    self.deliver(self.realms[session.realm].unfit(session, message, str(e)))
+                    continue
             if len(octets) > connection.accepts():
-                self.deliver(self.realms[session.realm].too_long(session, message))
+                self.deliver(self.realms[session.realm].unfit(session, message))
             else:
                 connection.send(message, octets)
 
