@@ -148,6 +148,7 @@ class Component(Observers):
         self.error: Exception | None = None
         self.session: Session | None = None
         self._stopping: asyncio.Event | None = None
+        self._opening: asyncio.Future[Any] | None = None
 
     # -- declared once
 
@@ -265,6 +266,8 @@ class Component(Observers):
         if self._stopping is None:
             return
         self._stopping.set()
+        if self._opening is not None:
+            self._opening.cancel()
         session = self.session
         if session is not None and session.is_connected():
             if session.is_attached():
@@ -317,7 +320,8 @@ class Component(Observers):
         self.session = session
         self.state = "connecting"
         try:
-            await connect(session, way.url, **way.options)
+            if not await self._connect(session, way):
+                return None
         except Error as e:
             for function in self._failed:
                 found = function(self, e)
@@ -334,6 +338,20 @@ class Component(Observers):
             elif session.is_connected():
                 session.disconnect()
         return error
+
+    async def _connect(self, session: Session, way: _Way) -> bool:
+        """Whether it is connected; False if it was stopped before."""
+        opening = asyncio.ensure_future(connect(session, way.url, **way.options))
+        self._opening = opening
+        try:
+            await asyncio.wait({opening})
+        finally:
+            self._opening = None
+            opening.cancel()
+        if opening.cancelled():
+            return False
+        opening.result()
+        return True
 
     async def _fire(self, event: str, *args: Any) -> None:
         for observer in self.observers(event):

@@ -327,8 +327,8 @@ def _config(ports: list[int], socket_path: Path, keys: Mapping[str, str]) -> dic
         return {"type": "rawsocket", "serializers": names, "endpoint": endpoint, "auth": auth}
 
     def websocket(endpoint: dict[str, Any], auth: dict[str, Any]) -> dict[str, Any]:
-        # crossbar offers the batched form of each by itself. It cannot serve flatbuffers: its check
-        # refuses the name on RawSocket, and its worker fails on WebSocket.
+        # crossbar offers the batched form of each by itself. It cannot serve flatbuffers: its
+        # check refuses the name on RawSocket, and its worker fails on WebSocket.
         return {**transport(endpoint, auth), "type": "websocket"}
 
     def tcp(port: int, **options: Any) -> dict[str, Any]:

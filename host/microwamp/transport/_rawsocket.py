@@ -118,4 +118,5 @@ class RawSocketTransport(StreamTransport):
             shaken.set_exception(
                 self._raw.ended() or TransportLost(f"{self.url}: the router closed the connection")
             )
+            shaken.exception()  # who gave up opening it has no use for a warning
         super().connection_lost(exc)

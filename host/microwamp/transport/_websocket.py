@@ -221,6 +221,7 @@ class WebSocketTransport(StreamTransport):
             shaken.set_exception(
                 TransportError(f"{self.url}: the connection ended before the handshake was done")
             )
+            shaken.exception()  # who gave up opening it has no use for a warning
         super().connection_lost(exc)
 
 
