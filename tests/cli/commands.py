@@ -17,6 +17,7 @@ from wamp import cbor
 from wamp.rawsocket import Frames
 
 PATIENCE_S = 15.0
+TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 # Words that every interpreter has.
 PYTHON = (sys.executable, "-c")
 
@@ -36,6 +37,9 @@ class Credentials(NamedTuple):
     other_key: str
     ticket: str
     secret: str
+    password: str
+    totp: str
+    router_key: str  # the public key of the router itself, in hex
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import (
+    TOTP,
     WELCOME,
     Credentials,
     RouterProcess,
@@ -21,6 +22,8 @@ from commands import (
 )
 
 from microwamp import cli
+from microwamp_rig import crossbar as xb
+from microwamp_rig.crossbar import CrossbarNode
 
 # Each joins a router and does nothing else of note.
 COMMANDS = [
@@ -107,7 +110,7 @@ def test_help_tells_of_arguments_environment_and_status():
     for name in ("call", "publish", "subscribe", "register"):
         found = microwamp(name, "--help")
         assert found.status == 0 and found.err == ""
-        for text in ("--url", "--ticket-file", "MICROWAMP_SECRET", "exit status"):
+        for text in ("--url", "--totp-file", "MICROWAMP_PASSWORD", "exit status"):
             assert text in found.out, (name, text)
         assert max(map(len, found.out.splitlines())) < 100, name
 
@@ -227,22 +230,60 @@ def test_files_of_secrets(url: str, tmp_path: Path):
         path = tmp_path / str(i)
         path.write_bytes(octets)
         path.chmod(mode)
-        for option in ("--ticket-file", "--secret-file"):
+        for option in ("--ticket-file", "--secret-file", "--password-file", "--totp-file"):
             found = microwamp("call", "com.x", "--url", url, "--authid", "a", option, str(path))
             assert found.status == 2 and words in found.err and "hush" not in found.err, found
             assert option in found.err and found.err.count("\n") == 1
     path.chmod(0o600)
     found = microwamp("call", "com.x", "--url", url, "--ticket-file", str(path))
     assert found.status == 2 and "--authid" in found.err
+    path.write_text("ABCD")
     for elsewhere in ("rs://192.0.2.1:80", "serial:/dev/null"):
-        found = microwamp(
-            "call", "com.x", "--url", elsewhere, "--authid", "a", "--ticket-file", str(path)
-        )
-        assert found.status == 2 and "in clear" in found.err and "--allow-clear" in found.err
+        for option in ("--ticket-file", "--totp-file"):
+            login = ("--authid", "a", option, str(path))
+            found = microwamp("call", "com.x", "--url", elsewhere, *login)
+            assert found.status == 2 and "in clear" in found.err and "--allow-clear" in found.err
+
+
+# (words, environment, what stderr holds): of logins that do not go together
+LOGINS = [
+    (["--router-key", "00" * 32], {}, "--router-key (or MICROWAMP_ROUTER_KEY) takes a login by"),
+    (["--router-key", "00" * 32, "--key", "K", "--ticket-file", "F"], {}, "by --key alone"),
+    (["--ticket-file", "F"], {"MICROWAMP_ROUTER_KEY": "00" * 32}, "by --key alone"),
+    (["--key", "K", "--router-key", "0g" * 32], {}, "router= is not hex"),
+    (["--key", "K"], {"MICROWAMP_ROUTER_KEY": "00"}, "router= has 2 characters"),
+    (["--ticket-file", "F", "--totp-file", "F", "--authid", "a"], {}, "are one method"),
+    (["--password-file", "F", "--secret-file", "F"], {}, "password or secret needs --authid"),
+    (["--totp-file", "F", "--authid", "a", "--allow-clear"], {}, "not base32"),
+    ([], {"MICROWAMP_PASSWORD": "hush-hush"}, "a login by password needs --authid"),
+    (["--authid", "a"], {"MICROWAMP_PASSWORD": "hush\u0007hush"}, "the password cannot be used"),
+]
+
+
+def test_logins_that_do_not_go_together(
+    tmp_path: Path,
+    credentials: Credentials,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    for name in [name for name in os.environ if name.startswith("MICROWAMP_")]:
+        monkeypatch.delenv(name)
+    path = tmp_path / "secret"
+    path.touch(0o600)
+    path.write_text("hush-hush\n")
+    known = {"F": str(path), "K": credentials.key}
+    for words, env, text in LOGINS:
+        with monkeypatch.context() as patch:
+            for name, value in env.items():
+                patch.setenv(name, value)
+            status = cli.main(["call", "com.x", *(known.get(word, word) for word in words)])
+        _, err = capsys.readouterr()
+        assert status == 2 and text in tidy(err), (words, err)
+        assert err.count("\n") == 1 and "hush" not in err, err
 
 
 def test_logins(url: str, router: RouterProcess, credentials: Credentials):
-    key, other, ticket, secret = credentials
+    key, other, ticket, secret, password, totp, pinned = credentials
     where = {"MICROWAMP_URL": url, "MICROWAMP_REALM": "locked"}
     # (words, environment, who logs in and how; None for who is turned away)
     for words, env, who in (
@@ -254,6 +295,12 @@ def test_logins(url: str, router: RouterProcess, credentials: Credentials):
         (["--authid", "alice"], {"MICROWAMP_TICKET": "ticket-of-alice"}, "alice by ticket"),
         (["--authid", "bob", "--secret-file", secret], {}, "bob by wampcra"),
         (["--authid", "bob"], {"MICROWAMP_SECRET": "secret-of-bob"}, "bob by wampcra"),
+        (["--authid", "carol", "--password-file", password], {}, "carol by wamp-scram"),
+        (["--authid", "carl", "--password-file", password], {}, "carl by scram"),
+        (["--authid", "carl"], {"MICROWAMP_PASSWORD": "password-of-carol"}, "carl by scram"),
+        (["--authid", "dan", "--totp-file", totp], {}, "dan by ticket"),
+        (["--key", key, "--router-key", pinned], {}, "erin by cryptosign"),
+        (["--key", key], {"MICROWAMP_ROUTER_KEY": f"{'00' * 32} {pinned}"}, "erin by cryptosign"),
         ([], {}, None),
         (["--key", other], {}, None),
         (["--key", key, "--authid", "bob"], {}, None),
@@ -261,11 +308,17 @@ def test_logins(url: str, router: RouterProcess, credentials: Credentials):
         (["--authid", "bob", "--ticket-file", ticket], {}, None),
         (["--authid", "bob", "--secret-file", ticket], {}, None),
         (["--authid", "nobody", "--secret-file", secret], {}, None),
+        (["--authid", "carol", "--password-file", ticket], {}, None),
+        (["--authid", "carl"], {"MICROWAMP_PASSWORD": "wrong"}, None),
+        (["--authid", "dan"], {"MICROWAMP_TOTP": TOTP[2:]}, None),
+        (["--authid", "dan", "--totp-file", totp], {}, None),  # a code is good for one login
+        (["--key", key, "--router-key", "00" * 32], {}, None),
+        (["--key", key], {"MICROWAMP_ROUTER_KEY": "00" * 32}, None),
     ):
         before = len(router.lines)
         words = [*words, "--allow-clear"]
         found = microwamp("publish", "com.x", "--no-acknowledge", *words, env=where | env)
-        assert "ticket-of" not in found.err and "secret-of" not in found.err
+        assert "-of-" not in found.err and TOTP not in found.err
         if who is None:
             assert found.status == 4 and found.err.count("\n") == 1, (words, env, found)
         else:
@@ -288,3 +341,23 @@ def test_tls(certificate: str, credentials: Credentials):
         assert found.status in (3, 5) and found.err.count("\n") == 1, found
         found = microwamp(*words, "--url", plain.replace("rs:", "rss:"), "--cafile", certificate)
         assert found.status == 3 and found.err.count("\n") == 1, found
+
+
+def test_logins_at_crossbar(
+    crossbar: CrossbarNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """SCRAM in crossbar's dialect with both of its functions, and crossbar's own key pinned."""
+    for name in [name for name in os.environ if name.startswith("MICROWAMP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MICROWAMP_URL", crossbar.auth_url)
+    monkeypatch.setenv("MICROWAMP_REALM", xb.REALM)
+    # (authid, password, status)
+    for authid, password, status in (
+        (xb.SCRAM_AUTHID, xb.SCRAM_PASSWORD, 0),
+        (xb.SCRAM_ARGON2_AUTHID, xb.SCRAM_ARGON2_PASSWORD, 0),
+        (xb.SCRAM_AUTHID, "wrong", 4),
+    ):
+        monkeypatch.setenv("MICROWAMP_PASSWORD", password)
+        found = cli.main(["publish", "com.example.x", "--authid", authid])
+        err = tidy(capsys.readouterr().err)
+        assert found == status and err.count("\n") == bool(status), (authid, err)

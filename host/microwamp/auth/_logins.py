@@ -62,12 +62,11 @@ class HostCra(CRA):
 class HostScram(Scram):
     """wamp-scram: authid and password prepared, argon2id known."""
 
-    def __init__(self, authid: str, password: str) -> None:
+    def __init__(
+        self, authid: str, password: str, random: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
         super().__init__(
-            prepared("authid", authid),
-            prepared("password", password),
-            secrets.token_bytes,
-            argon2id,
+            prepared("authid", authid), prepared("password", password), random, argon2id
         )
         self._secret = prepared("password", password).encode()
 
@@ -82,8 +81,29 @@ class HostScram(Scram):
 class HostCrossbarScram(CrossbarScram, HostScram):
     """scram, as crossbar has it."""
 
-    def __init__(self, authid: str, password: str) -> None:
-        HostScram.__init__(self, authid, password)
+    def __init__(
+        self, authid: str, password: str, random: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        HostScram.__init__(self, authid, password, random)
+
+
+def scrams(authid: str, password: str) -> list[HostScram]:
+    """A password in both dialects, to be offered together in this order.
+
+    crossbar's is the first: it refuses a HELLO when it comes to a method that it does not know.
+    HELLO has one nonce, which the first draws and the second takes over.
+    """
+    drawn = b""
+
+    def draw(count: int) -> bytes:
+        nonlocal drawn
+        drawn = secrets.token_bytes(count)
+        return drawn
+
+    return [
+        HostCrossbarScram(authid, password, draw),
+        HostScram(authid, password, lambda count: drawn),
+    ]
 
 
 class HostCryptosign(Cryptosign):

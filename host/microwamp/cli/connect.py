@@ -24,14 +24,17 @@ from wamp.errors import (
     SessionAborted,
     TransportLost,
 )
+from wamp.logins import totp
 
 from . import values
 
 ENVIRONMENT = """environment:
   MICROWAMP_URL, MICROWAMP_REALM, MICROWAMP_KEY, MICROWAMP_AUTHID
                     in place of --url, --realm, --key, --authid
-  MICROWAMP_TICKET, MICROWAMP_SECRET
-                    the ticket or secret itself, in place of --ticket-file, --secret-file
+  MICROWAMP_ROUTER_KEY
+                    in place of --router-key; several with blanks between them
+  MICROWAMP_TICKET, MICROWAMP_SECRET, MICROWAMP_PASSWORD, MICROWAMP_TOTP
+                    the secret itself, in place of the option with -file
 """
 
 # Levels of nesting: programs on hosts seldom use 20; a board takes 16.
@@ -64,20 +67,35 @@ def arguments(parser: argparse.ArgumentParser, timeout: str) -> None:
     group.add_argument(
         "--key", metavar="FILE", help="log in by cryptosign with the key in FILE (see keygen)"
     )
-    group.add_argument("--ticket-file", metavar="FILE", help="log in with the ticket in FILE")
+    group.add_argument(
+        "--router-key",
+        action="append",
+        metavar="KEY",
+        help="with --key: the public key, 64 hex digits, that the router must prove to have; "
+        "repeatable, one is enough",
+    )
+    group.add_argument(
+        "--password-file", metavar="FILE", help="log in by SCRAM with the password in FILE"
+    )
     group.add_argument(
         "--secret-file", metavar="FILE", help="log in by WAMP-CRA with the secret in FILE"
+    )
+    group.add_argument("--ticket-file", metavar="FILE", help="log in with the ticket in FILE")
+    group.add_argument(
+        "--totp-file",
+        metavar="FILE",
+        help="log in with the ticket of the moment by TOTP; its secret, base32, is in FILE",
     )
     group.add_argument(
         "--authid",
         default=env("MICROWAMP_AUTHID") or None,
         metavar="NAME",
-        help="who we are; tickets and secrets need it, with a key the router may know it",
+        help="who we are; all but keys need it, with a key the router may know it",
     )
     group.add_argument(
         "--allow-clear",
         action="store_true",
-        help="send a ticket even where others could read the line",
+        help="send a ticket, or that of TOTP, even where others could read the line",
     )
     group.add_argument(
         "--cafile", metavar="FILE", help="PEM file with the certificates to trust for rss://"
@@ -228,36 +246,61 @@ def _context(path: str) -> ssl.SSLContext:
         raise ConfigurationError(f"--cafile {path} cannot be read: {reason}") from e
 
 
+# Of a secret: the option's name without -file, the variable of the environment.
+_SECRETS = {
+    "password": "MICROWAMP_PASSWORD",
+    "secret": "MICROWAMP_SECRET",
+    "ticket": "MICROWAMP_TICKET",
+    "totp": "MICROWAMP_TOTP",
+}
+
+
 def _logins(options: argparse.Namespace) -> list[auth.Authenticator]:
     """How to log in, the safest first. Any option for it turns off what the environment says."""
-    key, ticket_file, secret_file = options.key, options.ticket_file, options.secret_file
-    ticket = secret = None
-    if key is None and ticket_file is None and secret_file is None:
-        key = os.environ.get("MICROWAMP_KEY") or None
-        ticket = os.environ.get("MICROWAMP_TICKET") or None
-        secret = os.environ.get("MICROWAMP_SECRET") or None
-    if ticket_file is not None:
-        ticket = _secret(ticket_file, "--ticket-file")
-    if secret_file is not None:
-        secret = _secret(secret_file, "--secret-file")
+    env = os.environ.get
+    key = options.key
+    files = {name: getattr(options, f"{name}_file") for name in _SECRETS}
+    found = {
+        name: _secret(path, f"--{name}-file") for name, path in files.items() if path is not None
+    }
+    if key is None and not found:
+        key = env("MICROWAMP_KEY") or None
+        found = {name: env(variable, "") for name, variable in _SECRETS.items() if env(variable)}
+    routers = options.router_key or env("MICROWAMP_ROUTER_KEY", "").split()
+    if routers and (key is None or found):
+        raise ConfigurationError(
+            "--router-key (or MICROWAMP_ROUTER_KEY) takes a login by --key alone: with others the "
+            "router does not prove that it has a key"
+        )
     authid = options.authid
-    if authid is None and (ticket is not None or secret is not None):
-        raise ConfigurationError("a ticket or secret needs --authid (or MICROWAMP_AUTHID)")
-    found: list[auth.Authenticator] = []
+    if authid is None and found:
+        raise ConfigurationError(
+            f"a login by {' or '.join(found)} needs --authid (or MICROWAMP_AUTHID)"
+        )
+    logins: list[auth.Authenticator] = []
     if key is not None:
-        found.append(keys.cryptosign(key, authid))
-    if secret is not None:
-        found.append(auth.CRA(authid, secret))
-    if ticket is not None:
+        logins.append(keys.cryptosign(key, authid, tuple(routers) or None))
+    if "password" in found:
+        from ..auth._logins import scrams  # not above: it loads libsodium
+
+        logins += scrams(authid, found["password"])
+    if "secret" in found:
+        logins.append(auth.CRA(authid, found["secret"]))
+    if "ticket" in found and "totp" in found:
+        raise ConfigurationError("a ticket and TOTP are one method: give one of them")
+    for name in found:
+        if name not in ("ticket", "totp"):
+            continue
         if not (options.allow_clear or options.url.startswith(("rss://", "rs://unix:"))):
             raise ConfigurationError(
                 f"the ticket would go in clear over {options.url}: use rss:// or --key, or "
                 "--allow-clear if nobody can read that line"
             )
-        found.append(auth.Ticket(authid, ticket, allow_clear=True))
-    if not found and authid is not None:
-        found.append(auth.Anonymous(authid))
-    return found
+        make = auth.Ticket if name == "ticket" else totp
+        logins.append(make(authid, found[name], allow_clear=True))
+    if not logins and authid is not None:
+        logins.append(auth.Anonymous(authid))
+    return logins
 
 
 def _secret(path: str, option: str) -> str:

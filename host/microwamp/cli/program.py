@@ -20,7 +20,7 @@ _READ = 65536
 # Seconds until a killed command is given up: a child in a session of its own has its stdout.
 _KILLED = 2.0
 # Secrets of ours that are none of the program's business.
-_SECRETS = ("MICROWAMP_TICKET", "MICROWAMP_SECRET")
+_SECRETS = ("MICROWAMP_TICKET", "MICROWAMP_SECRET", "MICROWAMP_PASSWORD", "MICROWAMP_TOTP")
 
 
 class Program:
