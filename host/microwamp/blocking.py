@@ -4,7 +4,8 @@
         print(session.call("com.example.add", 2, 3))
 
 A `Session` runs in a thread of its own. Handlers and endpoints are called in further threads, one
-for each invocation under way, so that they may block, and may use the session themselves.
+for each invocation under way, so that they may block, and may use the session themselves. None of
+these threads keeps a program from ending. Ctrl-C interrupts whatever waits, and cancels it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from ._session._logins import method_of
-from .exception import ApplicationError, Error, RequestTimeout, SessionAborted, TransportError
+from .exception import (
+    ApplicationError,
+    Error,
+    RequestTimeout,
+    SessionAborted,
+    TransportError,
+    TransportLost,
+)
 from .session import Session
 from .transport import connect
+from .transport._base import OPEN_TIMEOUT_S
 from .types import (
     CallOptions,
     CloseDetails,
@@ -41,7 +50,8 @@ _THREADS = 16  # endpoints and handlers at a time; further ones wait
 class BlockingSession:
     """A session whose methods block. realm: to join. auth: an authenticator, or a list of them.
 
-    timeout: seconds that each request may take. Further options go to `transport.connect`.
+    timeout: seconds that each request may take, and joining. Further options go to
+    `transport.connect`; its open_timeout comes on top of timeout.
     """
 
     def __init__(
@@ -63,7 +73,8 @@ class BlockingSession:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._session: Session | None = None
-        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+        self._room: asyncio.Semaphore | None = None
+        self._why = ""  # why the session ended
         self.details: SessionDetails | None = None
 
     # -- life
@@ -74,14 +85,16 @@ class BlockingSession:
             raise Error("the session is open already")
         started = threading.Event()
         self._loop = asyncio.new_event_loop()
-        self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, "microwamp")
+        self._room = asyncio.Semaphore(_THREADS)
+        self._why = ""
         self._thread = threading.Thread(
             target=self._serve, args=(started,), name="microwamp", daemon=True
         )
         self._thread.start()
         started.wait()
         try:
-            self.details = self._do(self._join(), self.timeout + 20)
+            limit = self.timeout + float(self._options.get("open_timeout", OPEN_TIMEOUT_S))
+            self.details = self._do(self._join(), limit)
         except BaseException:
             self.close()
             raise
@@ -111,6 +124,7 @@ class BlockingSession:
                 joined.set_result(details)
 
         def refused(session: Session, details: CloseDetails) -> None:
+            self._why = details.message or details.reason or ""
             if not joined.done():
                 error: Error = SessionAborted(details.reason or "unknown", details.message or "")
                 if details.reason == CloseDetails.REASON_TRANSPORT_LOST:
@@ -123,11 +137,13 @@ class BlockingSession:
         return await joined
 
     def close(self) -> None:
-        """Leave, and end the threads."""
+        """Leave, and end the thread; open() may be called again."""
         loop, thread, session = self._loop, self._thread, self._session
         if loop is None or thread is None:
             return
-        if session is not None and threading.current_thread() is not thread:
+        if threading.current_thread() is thread:
+            raise Error("close() in the session's own thread would wait for ever")
+        if session is not None:
             try:
                 self._do(_leave(session), 5)
             except Error:
@@ -135,8 +151,6 @@ class BlockingSession:
         self._thread = self._session = self.details = None
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self.open()
@@ -206,9 +220,10 @@ class BlockingSession:
             return function
 
         async def call(*args: Any, **kwargs: Any) -> Any:
+            assert self._room is not None
             context = contextvars.copy_context()
-            run = functools.partial(context.run, function, *args, **kwargs)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+            async with self._room:
+                return await _in_daemon(functools.partial(context.run, function, *args, **kwargs))
 
         return call
 
@@ -218,6 +233,10 @@ class BlockingSession:
             raise TransportError(f"{self.url}: not open: call open(), or use `with`")
 
         async def ask() -> Any:
+            if not session.is_attached():
+                raise TransportLost(
+                    f"{self.url}: the session has ended ({self._why}): close() and open() it again"
+                )
             found = request(session)
             return await found if inspect.isawaitable(found) else found
 
@@ -236,10 +255,45 @@ class BlockingSession:
         except TimeoutError:
             future.cancel()
             raise RequestTimeout(f"{self.url}: no answer within {limit:g} s") from None
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+
+async def _in_daemon(function: Callable[[], Any]) -> Any:
+    """What a function returns that may block; a thread of a pool would keep the program alive."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(error: BaseException | None, value: Any) -> None:
+        if done.done():
+            return  # the call was cancelled
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(value)
+
+    def run() -> None:
+        error: BaseException | None = None
+        value = None
+        try:
+            value = function()
+        except StopIteration as e:
+            error = RuntimeError(f"StopIteration: {e}")  # a future cannot have it
+        except BaseException as e:
+            error = e
+        try:
+            loop.call_soon_threadsafe(settle, error, value)
+        except RuntimeError:
+            pass  # the session is closed: nobody waits for it
+
+    threading.Thread(target=run, name="microwamp-handler", daemon=True).start()
+    return await done
 
 
 async def _leave(session: Session) -> None:
     if session.is_attached():
         await session.leave()
-    else:
+    elif session.is_connected():
         session.disconnect()
+        await session._when_gone()
