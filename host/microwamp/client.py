@@ -13,7 +13,9 @@ from typing import Any
 from wamp import transport as core
 from wamp.client import Client as _Client
 from wamp.rawsocket import MESSAGE, Frames, check_reply
+from wamp.tables import FAILED
 
+from ._session._failure import ErrorClasses
 from .exception import (
     ConfigurationError,
     Error,
@@ -28,6 +30,7 @@ from .types import TransportDetails
 __all__ = ["Client"]
 
 _FINISH_S = 2.0
+_ERRORS = ErrorClasses()  # nobody defines any here: all are ApplicationError
 
 
 class Reframed:
@@ -158,7 +161,8 @@ class Reframed:
 class Client(_Client):
     """`wamp.Client` with the host's transports and serializers.
 
-    serializer: see the module. All else as in wamp.Client.
+    serializer: see the module. WAMP ERRORs are raised as `microwamp.ApplicationError`, which is a
+    `wamp.ApplicationError` too. All else as in wamp.Client.
     """
 
     def __init__(self, url: str, *args: Any, serializer: str = "cbor", **kwargs: Any) -> None:
@@ -174,6 +178,11 @@ class Client(_Client):
         if serializer != "cbor":
             kwargs.setdefault("codec", (_encoder(objects.pack), _decoder(objects.unpack)))
         super().__init__(url, *args, **kwargs)
+
+    def _act(self, kind: int, report: tuple[Any, ...]) -> None:
+        if kind == FAILED:
+            report = (kind, report[1], _ERRORS.raised(report[2]))
+        super()._act(kind, report)  # type: ignore[misc]  # its .pyi has what users may use
 
     def _make(self, url: str, **options: Any) -> Any:
         if isinstance(url, str) and url.partition(":")[0] in ("ws", "wss"):
