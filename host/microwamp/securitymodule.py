@@ -9,6 +9,7 @@ to what the file says then, under a lock of the system (flock) on its folder.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import secrets
@@ -191,7 +192,11 @@ class FileSecurityModule(MemorySecurityModule):
 
     def __init__(self, path: str | os.PathLike[str], passphrase: str | None = None) -> None:
         super().__init__()
-        self._path = Path(path)
+        try:
+            # What is written replaces a file, not a symbolic link to it.
+            self._path = Path(os.path.realpath(path))
+        except (TypeError, ValueError):
+            raise ConfigurationError(f"security module {path!r}: this is no path") from None
         self._open = False
         self._passphrase = passphrase
         self._locked = False
@@ -216,7 +221,7 @@ class FileSecurityModule(MemorySecurityModule):
         if self._open:
             return
         async with self._locked_file():
-            if not self._path.exists():
+            if not os.path.lexists(self._path):
                 self._salt = secrets.token_bytes(argon2id.SALTBYTES)
                 self._seeds, self._types, self._counters, self._next = {}, {}, {}, 0
                 if self._passphrase is not None:
@@ -315,6 +320,8 @@ class FileSecurityModule(MemorySecurityModule):
         octets = keyfile.read_octets(self._path)
         try:
             found = json.loads(octets)
+            if found.pop("digest") != _digest(found):
+                raise ValueError
             self._next = _number(found["next"])
             self._counters = {
                 self._counter(int(number)): _number(value)
@@ -373,7 +380,7 @@ class FileSecurityModule(MemorySecurityModule):
         }
         if self._types:
             value["types"] = self._types
-        text = json.dumps(value)
+        text = json.dumps({**value, "digest": _digest(value)})
         try:
             # mkstemp's files have mode 0600; replaced at once, so no reader sees half a file.
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
@@ -386,6 +393,13 @@ class FileSecurityModule(MemorySecurityModule):
             raise ConfigurationError(
                 f"security module {self._path} cannot be written ({error}): check its folder"
             ) from None
+
+
+def _digest(value: dict[str, Any]) -> str:
+    """By which damage is noticed: a key that is not encrypted does not tell that it is whole."""
+    # Numbers that are names become text in JSON, and text is ordered in another way.
+    text = json.dumps(json.loads(json.dumps(value)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _number(value: Any) -> int:

@@ -161,9 +161,17 @@ def test_damaged_files(tmp_path):
         {"types": {"0": "rsa"}},
         {"types": {"x": "ethereum"}},
     ]
-    texts = [json.dumps({**good, **change}) for change in changes]
-    texts += [json.dumps({k: v for k, v in good.items() if k != name}) for name in good]
-    texts += ["", "[]", "null", "{", path.read_text()[:-3], "\xff", "[" * 4000, "x" * 5000]
+    del good["digest"]
+
+    def signed(value: dict[str, Any]) -> str:
+        return json.dumps({**value, "digest": securitymodule._digest(value)})
+
+    path.write_text(signed(good))
+    assert len(opened(path)) == 1
+    texts = [signed({**good, **change}) for change in changes]
+    texts += [signed({k: v for k, v in good.items() if k != name}) for name in good]
+    texts += [json.dumps(good), json.dumps({**good, "digest": "00"})]
+    texts += ["", "[]", "null", "{", signed(good)[:-3], "\xff", "[" * 4000, "x" * 5000]
     for text in texts:
         path.write_bytes(text.encode("latin-1"))
         with pytest.raises(ConfigurationError, match="damaged|longer than"):

@@ -98,8 +98,8 @@ def read_octets(path, owned=True):
                         % (path, mode, path)
                     )
             octets = file.read(_SIZE_MAX + 1)
-    except OSError as error:
-        if error.errno == _ENOENT:
+    except (OSError, ValueError) as error:  # ValueError: no path can have U+0000
+        if getattr(error, "errno", 0) == _ENOENT:
             raise ConfigurationError(
                 "there is no key file %s: put the key there or correct the path" % path
             ) from None
