@@ -149,9 +149,28 @@ def test_urls():
         "serial:0?baud=-1",
         "serial:0?baud",
         "serial:0?baud=",
+        "serial:0?baud=299",
+        "serial:0?baud=12000001",
         "serial:0?&",
     ):
         assert url in str(raises(ConfigurationError, parse, url)), url
+
+
+class Esp32:
+    platform = "esp32"
+
+
+def test_an_esp32_is_never_given_the_default_pins_of_a_uart():
+    """Those of UART1 are the flash's: using them stops the chip."""
+    saved = wamp.serialcontrol.sys
+    wamp.serialcontrol.sys = Esp32
+    try:
+        for url in ("serial:1", "serial:1?tx=17", "serial:2?rx=16&baud=9600"):
+            assert "needs tx and rx" in str(raises(ConfigurationError, parse, url)), url
+        assert parse("serial:1?tx=33&rx=32")[0] == "1"
+        assert parse("serial:/dev/x")[0] == "/dev/x"
+    finally:
+        wamp.serialcontrol.sys = saved
 
 
 async def test_both_ways():

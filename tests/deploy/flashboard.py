@@ -30,10 +30,18 @@ class FlashBoard:
 
     cut: the write of the flash at which the power fails. pull: octets from the host after which
     the cable is pulled. dog_s: how long after a WDT was made it resets the board. powered: whether
-    it still runs.
+    it still runs. kind: "unix" for the 64-bit interpreter, which has TLS.
     """
 
-    def __init__(self, flash: Path, *, cut: int = 0, pull: int = 0, dog_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        flash: Path,
+        *,
+        cut: int = 0,
+        pull: int = 0,
+        dog_s: float = 0.0,
+        kind: str = "unix32",
+    ) -> None:
         if not flash.exists():
             flash.write_bytes(b"\xff" * SIZE)
         self.text = ""
@@ -45,7 +53,7 @@ class FlashBoard:
         self._cut = cut
         self._pull = pull
         self._dog_s = dog_s
-        self._command = [*micropython.command("unix32", "400k"), str(DEVICE), str(flash)]
+        self._command = [*micropython.command(kind, "400k"), str(DEVICE), str(flash)]
         self._pty = Pty()
         self.port = self._pty.path
         self._child: subprocess.Popen[bytes] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +19,8 @@ import wamp
 from microwamp import boards
 from microwamp.boards import settings
 from microwamp.router import Principal, RealmConfig, Router, RouterConfig
-from microwamp_rig.rp2040.flash import make_image
+from microwamp_rig.crossbar import make_certificate
+from microwamp_rig.rp2040.flash import FileSystemError, make_image
 from wamp import ed25519, keys
 
 SEED = bytes(range(32))
@@ -100,7 +102,7 @@ async def test_broken_configuration_the_last_good_one_and_the_prompt(tmp_path: P
         flash = image(tmp_path / "flash", {"/wamp.json": "{", "/wamp.good.json": good})
         with FlashBoard(flash) as board:
             await until(board, "joined devices")
-            assert "/wamp.json: it is not JSON" in board.text
+            assert "/wamp.json: it is cut off: a bracket is not closed" in board.text
             assert "going on with /wamp.good.json" in board.text
         assert files(flash)["/wamp.good.json"] == good.encode(), "the broken one took its place"
 
@@ -109,13 +111,21 @@ async def test_broken_configuration_the_last_good_one_and_the_prompt(tmp_path: P
     "config, said",
     [
         (None, "there is no /wamp.json"),
-        ("{", "/wamp.json: it is not JSON"),
+        ("url = 1", "/wamp.json: it is not JSON"),
         ("[]", "/wamp.json: it is no JSON object"),
         ('{"url": 5}', "/wamp.json: url must be str, not 5"),
         ('{"ulr": "rs://a:1"}', "/wamp.json: ulr is not known; known: authid, ca, "),
         ('{"watchdog_ms": 20000}', "watchdog_ms must be 0 to 8388, not 20000"),
         ('{"wifi": {"name": 5}}', "wifi has texts for name, password, hostname, not 'name'"),
         ("x" * 5000, "/wamp.json: it is longer than 4096 octets"),
+        ('{"url": "rs://a:1", "wifi": {"name": "x"}', "it is cut off: a bracket is not closed"),
+        ('{"url": "serial:0?pins=1", "key": null}', "pins=1 is not one of baud, tx, rx"),
+        ('{"url": "serial:0?baud=7", "key": null}', "baud must be 300 to 12000000"),
+        ('{"url": "serial:0", "key": null}', "URL serial:0: "),
+        ('{"url": "rs://a:1", "key": null, "realm": ""}', "the realm is ''"),
+        ('{"url": "rs://a:1", "key": null, "prefix": "a b."}', "'a b.info' is not a URI"),
+        ('{"url": "rs://a:1", "key": "/wamp.json"}', "has no line private-key-ed25519"),
+        ('{"url": "rs://a:1", "key": null, "wifi": {"name": "x"}}', "has no Wi-Fi"),
         ('{"url": "rs://127.0.0.1:1"}', "there is no key file /device.key"),
         ('{"url": "nonsense", "key": null}', "URL nonsense: this library speaks"),
         ('{"url": "rss://host:1", "key": null}', 'rss:// needs "ca"'),
@@ -129,6 +139,182 @@ def test_what_cannot_work_is_said_and_the_prompt_is_there(tmp_path, config, said
         assert said in board.text
         assert "wampapp: " in board.text
         assert "Traceback" not in board.text
+
+
+async def test_what_cannot_work_gives_way_to_the_last_good_one(tmp_path: Path) -> None:
+    """It is well-formed, and no waiting repairs it."""
+    async with routed() as router:
+        good = json.dumps({"url": router.urls[0], "key": None})
+        flash = image(
+            tmp_path / "flash",
+            {"/wamp.json": '{"url": "serial:9", "key": null}', "/wamp.good.json": good},
+        )
+        with FlashBoard(flash) as board:
+            await until(board, "joined devices")
+            assert "wampapp: /wamp.json: URL serial:9: " in board.text
+            assert "going on with /wamp.good.json" in board.text
+        assert files(flash)["/wamp.good.json"] == good.encode()
+
+
+def test_what_is_cut_off_is_no_configuration(tmp_path):
+    """Wherever it is cut: MicroPython's json takes some of these for whole."""
+    config = {"url": "rs://a:1", "wifi": {"name": 'a"}{', "password": "\\"}, "log_lines": 2}
+    text = json.dumps(config)
+    program = (
+        "from wampapp import config\n"
+        f"whole = {text.encode()!r}\n"
+        "taken = []\n"
+        "for n in range(len(whole) + 1):\n"
+        "    try:\n"
+        "        config.parse(whole[:n])\n"
+        "        taken.append(n)\n"
+        "    except ValueError:\n"
+        "        pass\n"
+        "print('taken', taken)\n"
+    )
+    with FlashBoard(image(tmp_path / "flash", {"/main.py": program})) as board:
+        board.wait("taken")
+        board.wait(">>> ")
+        assert f"taken [{len(text)}]" in board.text
+
+
+async def test_full_flash_and_the_last_good_configuration(tmp_path: Path) -> None:
+    """It is not kept, which is said; the board works, and what was kept before is whole."""
+    async with routed() as router:
+        wanted = {"url": router.urls[0], "key": None, "ntp": "n" * 1500}
+        more = {"/wamp.json": json.dumps(wanted), "/wamp.good.json": "{}"}
+        blocks = SIZE // 4096
+        while blocks:  # as many as there is room for
+            try:
+                flash = image(tmp_path / "flash", {**more, "/mine": b"x" * 4080 * blocks})
+                break
+            except FileSystemError:
+                blocks -= 1
+        with FlashBoard(flash) as board:
+            await until(board, "joined devices")
+            await until(board, "the last good configuration is not kept: there is no room for")
+            assert "/wamp.good.json.new: the flash is full" in board.text
+        found = files(flash)
+        assert found["/wamp.good.json"] == b"{}" and "/wamp.good.json.new" not in found
+
+
+# A radio that is played: what its status is after each attempt to connect. 3 is a connection.
+RADIO = """
+import sys
+
+class Radio:
+    found = {found!r}
+
+    def __init__(self, interface):
+        self.attempt = -1
+
+    def active(self, on):
+        pass
+
+    def disconnect(self):
+        pass
+
+    def connect(self, name, password):
+        self.attempt += 1
+        print("radio:", name, password)
+
+    def isconnected(self):
+        return self.status() == 3
+
+    def status(self, what=None):
+        if what is not None:
+            raise ValueError
+        return self.found[self.attempt] if self.attempt >= 0 else 0
+
+class Network:
+    STA_IF = 0
+    WLAN = Radio
+
+    @staticmethod
+    def hostname(name):
+        print("hostname:", name)
+
+sys.modules["network"] = Network
+from wamp import wifi
+init = wifi.Wifi.__init__
+
+def quick(self, *words, **named):
+    init(self, *words, **named)
+    self.timeout_ms = 1500
+
+wifi.Wifi.__init__ = quick
+"""
+# A clock that was never set, until its time server answers: at the third connection.
+CLOCK = """
+import sys
+import time
+
+class Time:
+    unset = True
+
+    @classmethod
+    def gmtime(cls, *words):
+        return (2021, 1, 1, 0, 0, 0, 0, 0) if cls.unset else time.gmtime(*words)
+
+for name in dir(time):
+    if name != "gmtime" and name[0] != "_":
+        setattr(Time, name, getattr(time, name))
+
+class Server:
+    asked = 0
+
+    @classmethod
+    def settime(cls):
+        cls.asked += 1
+        print("asked", cls.host)
+        if cls.asked <= 6:
+            raise OSError(110)
+        Time.unset = False
+
+sys.modules["time"] = Time
+sys.modules["ntptime"] = Server
+"""
+
+
+async def test_wifi_is_missing_refuses_has_no_address_and_is_there(tmp_path: Path) -> None:
+    async with routed() as router:
+        config = {"url": router.urls[0], "key": None, "watchdog_ms": 1000}
+        config["wifi"] = {"name": "lab", "password": "secret", "hostname": "bench-1"}
+        flash = image(
+            tmp_path / "flash",
+            {"/wamp.json": json.dumps(config), "/boot.py": RADIO.format(found=[-2, -3, 2, 3])},
+        )
+        with FlashBoard(flash) as board:
+            await until(board, "joined devices")
+            words = ["hostname: bench-1", "radio: lab secret"]
+            words += ["no session: Wi-Fi lab: no network of this name is in reach"]
+            words += ["no session: Wi-Fi lab: the access point refuses the password"]
+            words += ["no session: Wi-Fi lab: connected, but there is no address: no answer from"]
+            words += ["joined devices", "WDT 1000"]
+            assert all(word in board.text for word in words[:-1]), board.text
+            at = [board.text.index(word) for word in words[:-1]]
+            assert at == sorted(at)
+            await until(board, "WDT 1000")
+            assert board.text.index("WDT") > at[-1], "armed before the first join"
+
+
+async def test_tls_waits_for_the_clock(tmp_path: Path) -> None:
+    """With a network that is there already: the time server is asked all the same."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    make_certificate(certificate, key)
+    realm = RealmConfig("devices", anonymous="user")
+    served = RouterConfig(
+        (realm,), listen=("rss://127.0.0.1:0",), certificate=str(certificate), key=str(key)
+    )
+    async with Router(served, lambda *report: None) as router:
+        config = {"url": router.urls[0], "key": None, "ca": "/ca.der", "ntp": "ntp.lab"}
+        more = {"/wamp.json": json.dumps(config), "/boot.py": CLOCK}
+        more["/ca.der"] = ssl.PEM_cert_to_DER_cert(certificate.read_text())  # type: ignore[assignment]
+        with FlashBoard(image(tmp_path / "flash", more), kind="unix") as board:
+            await until(board, "joined devices")
+            said = "no session: the clock says 2021, so no certificate can be checked: "
+            assert said + "no answer from the time server ntp.lab" in board.text
+            assert board.text.count("asked ntp.lab") == 7
 
 
 def test_safe_mode_starts_nothing(tmp_path):

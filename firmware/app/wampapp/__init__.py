@@ -9,6 +9,7 @@ import micropython
 SAFE_MODE = "/safe_mode"
 
 _CTRL_C = 3
+_running = None  # the application, for what is to be said at its end
 
 
 def main():
@@ -23,32 +24,55 @@ def main():
         micropython.kbd_intr(_CTRL_C)
         print("wampapp: safe mode: no application, no watchdog; remove %s to end it" % SAFE_MODE)
         return
-    application = None
     try:
-        from . import config
-
-        found, path, complaints = config.load()
-        for text in complaints:
-            print("wampapp:", text)
-        if found is None:
-            print("wampapp: not started; `microwamp deploy` brings a configuration")
-            return
-        if complaints:
-            print("wampapp: going on with", path)
-        if found["url"].split("?")[0] != "serial:":
-            micropython.kbd_intr(_CTRL_C)  # no line of ours is the console: Ctrl-C is the user's
-        from .application import Application
-
-        application = Application(found, path)
-        application.run()
+        _main()
     except KeyboardInterrupt:
         print("wampapp: interrupted")
     except Exception as error:
         print("wampapp: ended: %s" % (error if str(error) else type(error).__name__))
     finally:
         micropython.kbd_intr(_CTRL_C)
-        if application is not None and application.watchdog is not None:
+        if _running is not None and _running.watchdog is not None:
             print(
                 "wampapp: the watchdog is armed and will reset the board; to stay here: "
                 "open(%r, 'w').close()" % SAFE_MODE
             )
+
+
+def _main():
+    from . import config
+
+    found, path, complaints = config.load()
+    for text in complaints:
+        print("wampapp:", text)
+    if found is None:
+        print("wampapp: not started; `microwamp deploy` brings a configuration")
+        return
+    if complaints:
+        print("wampapp: going on with", path)
+
+    from wamp.errors import ConfigurationError
+
+    try:
+        _run(found, path)
+    except ConfigurationError as error:
+        # No waiting repairs this one; the last one that joined may do.
+        good = config.good(found)
+        if good is None or path == config.GOOD or _running and _running.client.joins:
+            raise
+        print("wampapp: %s: %s" % (path, error))
+        print("wampapp: going on with", config.GOOD)
+        _run(good, config.GOOD)
+
+
+def _run(found, path):
+    global _running
+
+    # Where no line of ours is the console, Ctrl-C is the user's.
+    console = found["url"].split("?")[0] == "serial:"
+    micropython.kbd_intr(-1 if console else _CTRL_C)
+    from .application import Application
+
+    _running = None
+    _running = Application(found, path)
+    _running.run()

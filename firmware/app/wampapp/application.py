@@ -45,6 +45,7 @@ class Application:
 
     def run(self):
         """Until something ends it."""
+        asyncio.new_event_loop()  # without the tasks of one that ended before
         asyncio.run(self._run())
 
     async def _run(self):

@@ -119,6 +119,15 @@ def load():
     return None, None, complaints
 
 
+def good(other):
+    """The last good configuration; None if there is none, or it is that other one."""
+    try:
+        found = read(GOOD)[0]
+    except (OSError, ValueError, MemoryError):
+        return None
+    return None if found == other else found
+
+
 def save(path, octets):
     """Write a file whole or not at all; raises OSError."""
     new = path + ".new"

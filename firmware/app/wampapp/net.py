@@ -49,8 +49,10 @@ def _context(path):
             octets = file.read(16384)
     except OSError as error:
         raise ConfigurationError("ca: %s cannot be read: %s" % (path, error))
-    import ssl
-
+    try:
+        import ssl
+    except ImportError:
+        raise ConfigurationError("rss://: this board, or its firmware, has no TLS")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_mode = ssl.CERT_REQUIRED
     try:

@@ -8,7 +8,7 @@ from asyncio import core
 from errno import EAGAIN
 
 from ._port import readable, sleep_ms, writable
-from .errors import TransportError, TransportLost
+from .errors import ConfigurationError, TransportError, TransportLost
 from .transport import BACKLOG_MAX, TransportDetails
 
 
@@ -37,6 +37,8 @@ class StreamTransport:
             self._s = await connect(*self._where)
         except (OSError, ValueError) as e:
             self._raise(TransportError, e)
+        except ImportError as e:
+            raise ConfigurationError("URL %s: not on this board: %s" % (self.url, e))
 
     def _raise(self, kind, error):
         from ._explain import explain

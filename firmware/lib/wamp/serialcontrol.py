@@ -32,6 +32,8 @@ def parse(url):
         raise ConfigurationError(
             "URL %s: a port is missing, as in serial:/dev/ttyACM0 or serial:0?tx=0&rx=1" % url
         )
+    if not 300 <= options["baud"] <= 12000000:
+        raise ConfigurationError("URL %s: baud must be 300 to 12000000" % url)
     if path.isdigit() and sys.platform == "esp32" and ("tx" not in options or "rx" not in options):
         raise ConfigurationError(
             "URL %s: an ESP32 needs tx and rx, as in serial:1?tx=17&rx=16: the default pins of "
@@ -62,6 +64,8 @@ async def open_port(url, path, options):
         from ._explain import explain
 
         raise TransportError("%s: %s" % (url, explain(e)))
+    except (ValueError, ImportError) as e:  # no such UART, or not on these pins
+        raise ConfigurationError("URL %s: %s" % (url, e))
 
 
 async def begin(transport):
