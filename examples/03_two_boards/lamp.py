@@ -1,4 +1,4 @@
-"""The other of two boards: its lamp is switched by com.example.lamp."""
+"""The other of two boards: com.example.lamp switches its lamp, and who wants to know is told."""
 
 import asyncio
 
@@ -24,6 +24,7 @@ def switch(on):
     if lamp is not None:
         lamp.value(on)
     print("lamp", on)
+    client.publish("com.example.lamp_is", on)  # without options it is sent at once
 
 
 async def main():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shlex
 import ssl
 import sys
@@ -11,13 +13,22 @@ from pathlib import Path
 
 import pytest
 
+import microwamp.bridge
+import wamp
 from microwamp_rig import micropython
 from microwamp_rig.crossbar import make_certificate
 from microwamp_rig.program import Program
 from microwamp_rig.pty import Pty
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-COVERED = {"01_blink", "02_sensor", "03_two_boards", "04_tls", "05_bridge_service"}
+COVERED = {
+    "01_blink",
+    "02_sensor",
+    "03_two_boards",
+    "04_tls",
+    "05_encrypted_sensor",
+    "06_bridge_service",
+}
 
 
 @pytest.fixture
@@ -50,14 +61,17 @@ def device(
 
 
 @contextmanager
-def host(path: str, *words: str) -> Iterator[Program]:
-    with Program([sys.executable, str(EXAMPLES / path), *words]) as program:
+def host(path: str, *words: str, cwd: Path | None = None) -> Iterator[Program]:
+    with Program([sys.executable, str(EXAMPLES / path), *words], cwd=cwd) as program:
         yield program
 
 
 def test_every_example_is_here_and_in_the_table():
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
     assert folders == COVERED
+    for path in EXAMPLES.glob("0*"):
+        names = {program.name for program in path.glob("*.py")}
+        assert "host.py" in names and names - {"host.py"}, f"{path.name} lacks a side"
     table = (EXAMPLES / "README.md").read_text()
     assert all(f"| `{name}` |" in table for name in folders)
 
@@ -90,6 +104,11 @@ def test_two_boards(router, tmp_path):
         lamp.expect("lamp True", 20)
         lamp.expect("lamp False", 20)
         switch.expect("the lamp is off", 20)
+        with host("03_two_boards/host.py", router) as watcher:
+            watcher.expect("the lamp is on", 20)
+            watcher.expect("the lamp is off", 20)
+        with host("03_two_boards/host.py", router, "on") as program:
+            assert program.wait(20) == 0
 
 
 def der(pem: Path) -> None:
@@ -123,20 +142,67 @@ def test_tls(tmp_path):
         board.expect("no session: .*[Cc][Ee][Rr][Tt]", 20)
 
 
-def test_the_services_command_serves_a_board(router, tmp_path):
-    """What the unit starts, with its words, between a board on a serial line and a router."""
-    unit = (EXAMPLES / "05_bridge_service" / "microwamp-bridge@.service").read_text()
+def test_encrypted_sensor(router, tmp_path):
+    """What the reader reads, another reader cannot, and the router does not carry."""
+    path = "05_encrypted_sensor/host.py"
+    keys = {}
+    for name in ("reader", "other"):
+        (tmp_path / name).mkdir()
+        with host(path, cwd=tmp_path / name) as program:
+            keys[name] = program.expect("^([0-9a-f]{64})$", 20)[1]
+    assert (tmp_path / "reader" / "reader.key").stat().st_mode & 0o77 == 0
+    key = str(tmp_path / "box.key")
+    where = {"URL": router, "KEY": key, "READER": keys["reader"]}
+    with device(tmp_path / "board", "05_encrypted_sensor/device.py", **where) as board:
+        public = board.expect("^public key ([0-9a-f]{64})$", 20)[1]
+        board.expect("joined", 20)
+        with (
+            host(path, router, public, "2", cwd=tmp_path / "reader") as reader,
+            host(path, router, public, cwd=tmp_path / "other") as other,
+        ):
+            first = int(reader.expect(r"^(\d+): 21.5 C$", 20)[1])
+            assert int(reader.expect(r"^(\d+): 21.5 C$", 20)[1]) == first + 1
+            assert reader.wait(20) == 0
+            other.expect("cannot be read: ", 20)
+        octets = asyncio.run(overheard(router, "com.example.sealed.temperature"))
+        assert len(octets) > 60 and b"21.5" not in octets and b"unit" not in octets
+    # The key is the board's for good.
+    with device(tmp_path / "again", "05_encrypted_sensor/device.py", URL=router, KEY=key) as board:
+        assert board.expect("^public key ([0-9a-f]{64})$", 20)[1] == public
+        board.expect("READER in settings.py is missing", 20)
+
+
+async def overheard(url: str, topic: str) -> bytes:
+    """The payload of the next event, as anybody gets it."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    client = wamp.Client(url)
+    client.subscribe(topic, heard.put_nowait)
+    async with client, asyncio.timeout(20):
+        return await heard.get()
+
+
+def test_the_service_serves_a_board_and_is_restarted(router, tmp_path):
+    """What the package's unit starts, with this example's file, the port and router put in."""
+    unit = (Path(microwamp.bridge.__path__[0]) / "data/microwamp-bridge.service").read_text()
     line = next(line for line in unit.splitlines() if line.startswith("ExecStart="))
     words = shlex.split(line.partition("=")[2])
-    assert words[:2] == ["/usr/local/bin/microwamp", "bridge"]
+    assert words[1:] == ["bridge", "--config", "/etc/microwamp/bridge.toml"]
     pty = Pty()
-    filled = [word.replace("/dev/%I", pty.path).replace("${ROUTER}", router) for word in words]
+    config = (EXAMPLES / "06_bridge_service" / "bridge.toml").read_text()
+    (tmp_path / "bridge.toml").write_text(
+        config.replace("rs://127.0.0.1:8080", router).replace("/dev/ttyACM0", pty.path)
+    )
+    command = [sys.executable, "-m", "microwamp", "bridge"]
+    command += ["--config", str(tmp_path / "bridge.toml")]
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     url = f"serial:fd/{pty.fd}"
+    example = "06_bridge_service/device.py"
     with (
-        Program([sys.executable, "-m", "microwamp", *filled[1:]]),
-        device(tmp_path / "board", "01_blink/device.py", fds=(pty.fd,), URL=url) as board,
+        device(tmp_path / "board", example, fds=(pty.fd,), URL=url) as board,
+        host("06_bridge_service/host.py", router) as program,
     ):
-        board.expect("joined", 20)
-        with host("01_blink/host.py", router):
-            board.expect("led False", 20)
+        for times in ("1 time", "2 times"):
+            with Program(command, env=env):
+                board.expect("joined", 20)
+                program.expect(f"^joined {times}$", 20)
     pty.close()
