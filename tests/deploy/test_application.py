@@ -278,7 +278,7 @@ sys.modules["ntptime"] = Server
 
 async def test_wifi_is_missing_refuses_has_no_address_and_is_there(tmp_path: Path) -> None:
     async with routed() as router:
-        config = {"url": router.urls[0], "key": None, "watchdog_ms": 1000}
+        config: dict[str, Any] = {"url": router.urls[0], "key": None, "watchdog_ms": 1000}
         config["wifi"] = {"name": "lab", "password": "secret", "hostname": "bench-1"}
         flash = image(
             tmp_path / "flash",
@@ -308,8 +308,8 @@ async def test_tls_waits_for_the_clock(tmp_path: Path) -> None:
     )
     async with Router(served, lambda *report: None) as router:
         config = {"url": router.urls[0], "key": None, "ca": "/ca.der", "ntp": "ntp.lab"}
-        more = {"/wamp.json": json.dumps(config), "/boot.py": CLOCK}
-        more["/ca.der"] = ssl.PEM_cert_to_DER_cert(certificate.read_text())  # type: ignore[assignment]
+        trusted = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+        more = {"/wamp.json": json.dumps(config), "/boot.py": CLOCK, "/ca.der": trusted}
         with FlashBoard(image(tmp_path / "flash", more), kind="unix") as board:
             await until(board, "joined devices")
             said = "no session: the clock says 2021, so no certificate can be checked: "

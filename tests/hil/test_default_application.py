@@ -346,8 +346,8 @@ def cuts(make: Callable[..., Machine], seed: int, count: int) -> list[dict[str, 
     for n in range(count):
         begin, end = edges[0] - 5, edges[-1] + 20
         if n % 2:
-            at = 2 * draw.randrange(len(edges) // 2)
-            begin, end = edges[at : at + 2]
+            work = 2 * draw.randrange(len(edges) // 2)
+            begin, end = edges[work : work + 2]
         instants.append(draw.uniform(begin, end))
     found = []
     for at in sorted(instants):
