@@ -31,7 +31,8 @@ class CustomBuildHook(BuildHookInterface):
         bytecode = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(bytecode)
         application = root / "firmware" / "app"
-        packages = (root / "firmware" / "lib" / "wamp", application / "wampapp")
+        library = root / "firmware" / "lib" / "wamp"
+        packages = (library, application / "wampapp", bytecode.accelerators(root))
         made = bytecode.compile_packages(packages, root / "build" / "mpy")
         include = build_data["force_include"]
         for folder, name, pattern in (

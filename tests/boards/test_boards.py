@@ -96,16 +96,6 @@ def test_classic_esp32_is_never_given_the_pins_of_its_flash():
     assert {6, 7, 8, 9, 10, 11} == set(reserved)
 
 
-def test_flash_layout_is_upstreams():
-    """The sizes that MicroPython's own board files give, where its sources are unpacked here."""
-    start = {name: board.flash.get("filesystem", (0, 0)) for name, board in ALL.items()}
-    assert start["RPI_PICO"][1] - start["RPI_PICO"][0] == 1408 * 1024
-    assert start["RPI_PICO_W"][1] - start["RPI_PICO_W"][0] == 848 * 1024
-    assert start["RPI_PICO2"][0] == 1024 * 1024
-    assert start["RPI_PICO2_W"][0] == 1536 * 1024
-    assert {start[name][0] for name in ALL if name.startswith("ESP32")} == {0x200000}
-
-
 def test_the_table_says_how_each_is_proven():
     rows = re.findall(
         r"^\| \[(\w+)\]\(\.\./boards/(\w+)/README\.md\) \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$",

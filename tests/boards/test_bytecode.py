@@ -16,6 +16,9 @@ SOURCES = [
     for package in (boards.library(), boards.application())
     for path in bytecode.modules(package)
 ]
+# What ARM boards get beside the packages, and what starts the application.
+SOURCES += sorted((ROOT / "firmware" / "accel").rglob("*.py"))
+SOURCES.append(boards.application().parent / "main.py")
 
 
 @pytest.mark.parametrize("arch", bytecode.ARCHES)
@@ -23,6 +26,7 @@ def test_every_file_compiles(arch, tmp_path):
     made = 0
     for path in SOURCES:
         kinds = bytecode.arches(path.read_text(encoding="utf-8"))
+        # Bytecode is the same everywhere; what holds none but machine code is for some only.
         if kinds == ("any",) or arch in kinds:
             target = tmp_path / f"{path.stem}.mpy"
             bytecode.compile_file(path, path.name, arch, target)
@@ -40,7 +44,7 @@ def test_emitters_in_use_are_known():
         text = path.read_text(encoding="utf-8")
         used |= bytecode.emitters(text)
         assert all(name == "asm_thumb" for name in other.findall(text)), path.name
-    assert "viper" in used
+    assert used == {"viper", "native", "asm_thumb"}
 
 
 def test_each_emitter_is_compiled_for_its_processors(tmp_path):
@@ -69,6 +73,9 @@ def test_files_of_a_processor(tmp_path):
     assert set(plain) < set(pico)
     assert {"/lib/wamp/client.mpy", "/lib/wampapp/__init__.mpy"} <= set(plain)
     assert "/lib/wamp/_sha512_viper.mpy" in set(pico) - set(plain)
+    for arch in bytecode.ARCHES:
+        thumb = "/lib/wamp/_ed25519_thumb.mpy" in boards.device_files(arch)
+        assert thumb == arch.startswith("arm"), arch
     assert not [name for name in pico if Path(name).stem in bytecode.HOST_ONLY]
     assert not [name for name in pico if not name.endswith(".mpy")]
 

@@ -309,7 +309,8 @@ async def test_tls_waits_for_the_clock(tmp_path: Path) -> None:
     async with Router(served, lambda *report: None) as router:
         config = {"url": router.urls[0], "key": None, "ca": "/ca.der", "ntp": "ntp.lab"}
         trusted = ssl.PEM_cert_to_DER_cert(certificate.read_text())
-        more = {"/wamp.json": json.dumps(config), "/boot.py": CLOCK, "/ca.der": trusted}
+        more: dict[str, bytes | str] = {"/ca.der": trusted, "/boot.py": CLOCK}
+        more["/wamp.json"] = json.dumps(config)
         with FlashBoard(image(tmp_path / "flash", more), kind="unix") as board:
             await until(board, "joined devices")
             said = "no session: the clock says 2021, so no certificate can be checked: "

@@ -174,7 +174,8 @@ def bytecode_folder() -> Path:
     root = source_tree()
     if root is None:
         return _data("mpy")
-    return bytecode.compile_packages((library(), application()), root / "build" / "mpy")
+    packages = library(), application(), bytecode.accelerators(root)
+    return bytecode.compile_packages(packages, root / "build" / "mpy")
 
 
 def device_files(arch: str | None) -> dict[str, bytes]:

