@@ -1,9 +1,9 @@
-"""Over TLS, as a board does it: the router's certificate is checked against the one in
-/ca.der (`openssl x509 -in router.pem -outform der -out ca.der`; not every board reads PEM).
+"""Over TLS, over Wi-Fi: the router's certificate is checked against the one in /ca.der
+(`openssl x509 -in router.pem -outform der -out ca.der`; not every board reads PEM).
 
-Over Wi-Fi the default application does all of this by configuration (`microwamp deploy PORT --wifi
-NAME --url rss://HOST:8443 --ca FILE`): it connects, sets the clock, without which no certificate
-is valid, and joins.
+The Wi-Fi layer joins the access point before each connection, and sets the clock, without which no
+certificate is valid. The default application does all of this by configuration: `microwamp deploy
+PORT --wifi NAME --url rss://HOST:8443 --ca FILE`.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ import time
 import wamp
 
 try:
-    from settings import CA, URL
+    from settings import CA, URL, WIFI
 except ImportError:
     CA, URL = "/ca.der", "rss://router.example.com:8443"
+    WIFI = "name", "password"  # None: the network is there already
 
 
 def context():
@@ -28,12 +29,18 @@ def context():
     return made
 
 
+def network():
+    """What the client awaits before each connection."""
+    if WIFI is None:
+        return None
+    from wamp.wifi import Wifi
+
+    return Wifi(*WIFI).up
+
+
 async def main():
-    if time.gmtime()[0] < 2025:
-        print("the clock is not set: no certificate would be valid")
-        return
-    async with wamp.Client(URL, log=print, ssl=context()) as client:
-        print("channel", client.transport_details.channel_typeid)
+    async with wamp.Client(URL, log=print, ssl=context(), network=network()) as client:
+        print("in", time.gmtime()[0], "over", client.transport_details.channel_typeid)
         await client.publish("com.example.hello", "over TLS", acknowledge=True)
         print("published")
         await client.ended()

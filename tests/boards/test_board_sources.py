@@ -5,15 +5,17 @@ docs/boards.md, as is the source of every other key.
 """
 
 import csv
+import importlib.util
 import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-from esptool.targets import CHIP_DEFS
+from esptool.targets import CHIP_DEFS  # type: ignore[import-untyped]
 
 from microwamp import boards
+from microwamp.boards import bytecode
 
 ROOT = Path(__file__).parents[2]
 UPSTREAM = ROOT / "build" / "src" / "micropython"
@@ -170,3 +172,39 @@ def test_every_key_has_its_source_in_the_document():
     for path in (ROOT / "boards").glob("*/board.toml"):
         used |= keys(tomllib.loads(path.read_text()))
     assert named == used
+
+
+def frozen(name: str) -> set[str]:
+    """What a board's manifest freezes, read by MicroPython's own tool; without the packages of
+    micropython-lib, which are upstream's choice and not in its sources."""
+    spec = importlib.util.spec_from_file_location(
+        "manifestfile", UPSTREAM / "tools" / "manifestfile.py"
+    )
+    assert spec is not None and spec.loader is not None, "make firmware"
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    port = boards.board(name).port
+    folders = {
+        "MPY_DIR": UPSTREAM,
+        "MPY_LIB_DIR": ROOT / "build" / "micropython-lib",
+        "PORT_DIR": PORTS / port,
+        "BOARD_DIR": PORTS / port / "boards" / name,
+    }
+    manifest = tool.ManifestFile(tool.MODE_FREEZE, {k: str(v) for k, v in folders.items()})
+    manifest.require = lambda *words, **named: None
+    manifest.execute(str(ROOT / "boards" / name / "manifest.py"))
+    return {file.target_path for file in manifest.files()}
+
+
+@pytest.mark.parametrize("name", boards.boards())
+def test_a_firmware_has_library_application_and_accelerator(name):
+    board = boards.board(name)
+    found = frozen(name)
+    library = {f"wamp/{path.name}" for path in bytecode.modules(boards.library())}
+    application = {f"wampapp/{path.name}" for path in bytecode.modules(boards.application())}
+    assert library | application <= found
+    arm = any(arch.startswith("arm") for arch in board.arches)
+    assert ("wamp/_ed25519_thumb.py" in found) == arm
+    assert {"asyncio/__init__.py", "asyncio/core.py"} <= found
+    # A frozen main.py would come before the user's.
+    assert not {"main.py", "boot.py"} & found

@@ -31,6 +31,32 @@ COVERED = {
 }
 
 
+# In place of a board's radio: connected at the second look.
+NETWORK = """
+STA_IF = 0
+
+class WLAN:
+    def __init__(self, interface):
+        self.looks = 0
+
+    def isconnected(self):
+        return self.looks > 1
+
+    def active(self, on):
+        pass
+
+    def disconnect(self):
+        pass
+
+    def connect(self, name, password):
+        print("access point", name)
+
+    def status(self):
+        self.looks += 1
+        return 1
+"""
+
+
 @pytest.fixture
 def router() -> Iterator[str]:
     with routed() as url:
@@ -48,12 +74,13 @@ def routed(*words: str) -> Iterator[str]:
 
 @contextmanager
 def device(
-    folder: Path, path: str, fds: tuple[int, ...] = (), **settings: str
+    folder: Path, path: str, fds: tuple[int, ...] = (), **settings: object
 ) -> Iterator[Program]:
-    """One of the examples' devices, with a settings.py beside it."""
+    """One of the examples' devices, with a settings.py and a radio that is played beside it."""
     folder.mkdir()
     (folder / "main.py").write_bytes((EXAMPLES / path).read_bytes())
     (folder / "settings.py").write_text("".join(f"{k} = {v!r}\n" for k, v in settings.items()))
+    (folder / "network.py").write_text(NETWORK)
     env = {"MICROPYPATH": f"{folder}:{micropython.library()}:.frozen"}
     command = [*micropython.command("unix"), "main.py"]
     with Program(command, cwd=folder, env=env, pass_fds=fds) as program:
@@ -128,8 +155,11 @@ def test_tls(tmp_path):
     ):
         program.expect("ready", 20)
         trusted = str(certificate.with_suffix(".der"))
-        with device(tmp_path / "board", "04_tls/device.py", URL=url, CA=trusted) as board:
-            board.expect("channel tls-rawsocket-cbor", 20)
+        wifi = "lab", "secret"
+        example = "04_tls/device.py"
+        with device(tmp_path / "board", example, URL=url, CA=trusted, WIFI=wifi) as board:
+            board.expect("access point lab", 20)
+            board.expect("in 20.. over tls-rawsocket-cbor", 20)
             program.expect("heard: over TLS", 20)
     other, other_key = tmp_path / "other.pem", tmp_path / "other-key.pem"
     make_certificate(other, other_key)
@@ -137,7 +167,7 @@ def test_tls(tmp_path):
     wrong = str(other.with_suffix(".der"))
     with (
         routed(*words) as url,
-        device(tmp_path / "wary", "04_tls/device.py", URL=url, CA=wrong) as board,
+        device(tmp_path / "wary", "04_tls/device.py", URL=url, CA=wrong, WIFI=None) as board,
     ):
         board.expect("no session: .*[Cc][Ee][Rr][Tt]", 20)
 
