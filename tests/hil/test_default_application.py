@@ -334,23 +334,18 @@ class Changing:
 
 
 def cuts(make: Callable[..., Machine], seed: int, count: int) -> list[dict[str, Any]]:
-    """What is there after cuts at so many instants, drawn from the seed, in their order: half of
-    them while the flash is at work, the others from before the first write to after the last."""
+    """What is there after cuts at so many instants, drawn from the seed, in their order: after
+    the last write, and while the flash is at work, each time in another erase or program."""
     changing = Changing(make, seed)
     changing.start()
     changing.until_saving()
     with forked(changing.ahead) as copy:
         edges = copy.result()
+    work = list(zip(edges[::2], edges[1::2], strict=True))
     draw = random.Random(f"{seed} cuts")
-    instants = []
-    for n in range(count):
-        begin, end = edges[0] - 5, edges[-1] + 20
-        if n % 2:
-            work = 2 * draw.randrange(len(edges) // 2)
-            begin, end = edges[work : work + 2]
-        instants.append(draw.uniform(begin, end))
+    spans = draw.sample(work, min(count - 1, len(work))) + [(edges[-1], edges[-1] + 20)]
     found = []
-    for at in sorted(instants):
+    for at in sorted(draw.uniform(*span) for span in spans):
         changing.machine.run(at - changing.machine.ms)
         with forked(changing.cut) as copy_then:
             found.append(copy_then.result())
@@ -377,7 +372,7 @@ def test_power_cuts_while_the_configuration_changes(
 @pytest.mark.hil
 @pytest.mark.parametrize("seed", [1, 2])
 def test_power_cuts_at_many_instants(rp2040_machine: Callable[..., Machine], seed: int) -> None:
-    found = cuts(rp2040_machine, seed, 16)
+    found = cuts(rp2040_machine, seed, 12)
     check(found)
     assert {after["kept"] for after in found} == {("old", "old"), ("new", "old"), ("new", "new")}
     assert sum(after["torn"] for after in found) >= 4, "hardly one of them met a write"
