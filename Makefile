@@ -45,7 +45,7 @@ stubs: build/stubs/rp2/.ready build/stubs/esp32/.ready  ## what the ports rp2 an
 demo: setup $(if $(filter crossbar,$(ROUTER)),setup-crossbar)  ## a board on a serial line joins, is called, loses its line and its bridge
 	$(VENV)/bin/python -m microwamp_rig.demo --router $(ROUTER)
 
-hil: setup setup-crossbar firmware firmware-stock  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
+hil: setup setup-crossbar firmware  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
 	$(VENV)/bin/python -m pytest tests/hil -m "hil or hil_smoke" \
 		-o faulthandler_timeout=$(HIL_LIMIT_S) \
 		$(if $(CONSOLE),--console '$(CONSOLE)') $(if $(UART),--uart '$(UART)')
