@@ -135,16 +135,23 @@ def boot():
 
 def main():
     mount(sys.argv[1])
-    try:
-        boot()
-    except KeyboardInterrupt:
-        pass
-    sys.stdout.write("MicroPython on a flash of its own\n>>> ")
+    steps = [boot, greet]
+    # Signals come in pairs, and one in a handler below goes up: twice, so that nothing ends it.
     while True:
         try:
-            prompt()
+            while True:
+                try:
+                    while steps:
+                        steps.pop(0)()
+                    prompt()
+                except KeyboardInterrupt:
+                    pass
         except KeyboardInterrupt:
             pass
+
+
+def greet():
+    sys.stdout.write("MicroPython on a flash of its own\n>>> ")
 
 
 def prompt():

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploying import FEW, deploy, run
+import serial
+from deploying import FEW, check_whole, deploy, run
 from flashboard import SIZE, FlashBoard, files
 from test_application import image
 
@@ -82,13 +83,22 @@ def test_what_is_no_board_is_said(talker, capsys, command):
     assert "nothing answers. Is it a board with MicroPython (`microwamp flash` puts it" in err
 
 
-def test_a_port_in_use_is_said(talker, capsys):
-    import serial
-
+@pytest.mark.parametrize("command", ["deploy", "provision"])
+def test_a_port_in_use_is_said(talker, capsys, command):
     port = talker(b"")
     with serial.Serial(port, exclusive=True):
-        status, _, err = run(capsys, "deploy", port)
+        status, _, err = run(capsys, command, port)
     assert status == 3 and "in use by" in err and "stop it first" in err
+
+
+@pytest.mark.parametrize("command", ["deploy", "provision"])
+def test_what_is_no_port_is_said(tmp_path, capsys, command):
+    status, _, err = run(capsys, command, "/dev/nope")
+    assert status == 3 and "it does not exist; `microwamp ports` lists them" in err
+    path = tmp_path / "file"
+    path.touch()
+    status, _, err = run(capsys, command, str(path))
+    assert status == 2 and "it is not a serial port" in err
 
 
 def facts(**changes: Any) -> tuple[Any, ...]:
@@ -157,6 +167,22 @@ def test_a_newer_library_on_the_board_is_kept_unless_told(tmp_path):
             deploy(board)
         deploy(board, force=True)
     assert "/lib/wamp/__init__.py" not in files(flash)
+
+
+@pytest.mark.usefixtures("few")
+def test_an_older_library_on_the_board_is_replaced(tmp_path):
+    flash = tmp_path / "flash"
+    older = {
+        "lib/wamp/__init__.py": b"__version__ = '0.0.9'\n",
+        "lib/wamp/gone.mpy": b"of the older version",
+        "main.py": b"# of the older version\nimport wampapp\n\nwampapp.main()\n",
+    }
+    flash.write_bytes(make_image(older, SIZE))
+    with FlashBoard(flash) as board:
+        done = deploy(board)
+        board.wait("application")
+    assert (done.written, done.removed) == (5, 2)
+    check_whole(flash)
 
 
 @pytest.mark.usefixtures("few")

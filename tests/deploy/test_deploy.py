@@ -114,6 +114,26 @@ def test_only_what_is_wrong_is_written(tmp_path):
     check_whole(flash, {"/lib/other/mine.py"})
 
 @pytest.mark.usefixtures("few")
+def test_progress_is_drawn_on_a_terminal_only(tmp_path, capsys, monkeypatch):
+    with FlashBoard(tmp_path / "flash") as board:
+        status, _, err = run(capsys, "deploy", board.port)
+        assert (status, err) == (0, "")
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        run(capsys, "deploy", board.port, "--realm", "other")
+        status, out, err = run(capsys, "deploy", board.port, "--realm", "third", "--json")
+        assert (status, err) == (0, "") and json.loads(out)["written"] == 1
+        with Remote(board.port) as remote:
+            remote.exec("import os\nos.remove('/lib/wamp/errors.mpy')\nos.remove('/wamp.json')")
+        status, _, err = run(capsys, "deploy", board.port)
+    assert status == 0
+    drawn = err.split("\r")[1:]
+    assert drawn[-1].startswith("[############################] 100 % ")
+    assert drawn[-1].endswith("\n") and len(drawn) > 1
+    shares = [int(one.split("]")[1].split()[0]) for one in drawn]
+    assert shares == sorted(shares) and shares[0] < 100
+
+
+@pytest.mark.usefixtures("few")
 def test_settings_that_are_not_given_stay(tmp_path):
     flash = tmp_path / "flash"
     with FlashBoard(flash) as board:

@@ -1,11 +1,13 @@
 """`microwamp ports`: stable names, what a port may be, and what stands in the way."""
 
+import grp
 import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import serial
 
 from microwamp import cli
 from microwamp.boards import finding
@@ -83,3 +85,18 @@ def test_listing(monkeypatch, capsys, port):
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [])
     assert cli.main(["ports"]) == 0
     assert "is the cable one for data" in capsys.readouterr().out
+
+
+def test_a_port_that_others_own(monkeypatch, port):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    group = grp.getgrgid(os.stat(port).st_gid).gr_name
+    assert finding.trap(port) == (
+        f"no permission: `sudo usermod -aG {group} $USER`, then log in anew"
+    )
+
+
+def test_a_port_that_another_program_has(port):
+    with serial.Serial(port, exclusive=True):
+        assert finding.trap(port).startswith("in use by")
+        assert finding.trap(port).endswith("; stop it first")
+    assert finding.trap(port) == ""

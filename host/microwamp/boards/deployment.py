@@ -208,7 +208,8 @@ def _enter(remote: Remote, facts: Facts) -> None:
     code = ""
     if MAIN in facts.found:
         code = (
-            f"if b'wampapp.main()' not in open({MAIN!r}, 'rb').read(4096):\n"
+            f"with open({MAIN!r}, 'rb') as f:\n    ours = b'wampapp.main()' in f.read(4096)\n"
+            "if not ours:\n"
             f"    import os\n    os.rename({MAIN!r}, {PARKED!r})\n"
         )
     remote.exec(code + f"with open({SAFE_MODE!r}, 'wb') as f:\n    f.write({_OURS!r})\n")

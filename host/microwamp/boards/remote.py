@@ -383,7 +383,8 @@ class Remote:
         """A small file, None if it is not there."""
         code = (
             "import binascii\n"
-            f"try:\n    print(binascii.hexlify(open({path!r}, 'rb').read(8192)).decode())\n"
+            f"try:\n    with open({path!r}, 'rb') as f:\n"
+            "        print(binascii.hexlify(f.read(8192)).decode())\n"
             "except OSError:\n    print('-')\n"
         )
         text = self.exec(code).strip()
