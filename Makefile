@@ -15,7 +15,7 @@ UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-ca
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-crossbar stubs test lint demo hil fuzz bench-device bench-messages bench-session clean
+.PHONY: help setup setup-crossbar stubs test lint demo five-minutes hil fuzz bench-device bench-messages bench-session clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -45,7 +45,12 @@ stubs: build/stubs/rp2/.ready build/stubs/esp32/.ready  ## what the ports rp2 an
 demo: setup $(if $(filter crossbar,$(ROUTER)),setup-crossbar)  ## a board on a serial line joins, is called, loses its line and its bridge
 	$(VENV)/bin/python -m microwamp_rig.demo --router $(ROUTER)
 
-hil: setup setup-crossbar firmware  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
+five-minutes: setup firmware-stock  ## the README's first page on an emulated Pico; writes docs/five-minutes.md
+	$(VENV)/bin/python -m microwamp_rig.fiveminutes --firmware build/RPI_PICO-stock/firmware.uf2 \
+		> build/five-minutes.md
+	mv build/five-minutes.md docs/five-minutes.md
+
+hil: setup setup-crossbar firmware firmware-stock  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
 	$(VENV)/bin/python -m pytest tests/hil -m "hil or hil_smoke" \
 		-o faulthandler_timeout=$(HIL_LIMIT_S) \
 		$(if $(CONSOLE),--console '$(CONSOLE)') $(if $(UART),--uart '$(UART)')

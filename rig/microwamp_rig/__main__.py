@@ -15,7 +15,9 @@ COMMANDS = {"pico": ("microwamp_rig.pico", "an emulated Raspberry Pi Pico with p
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="microwamp-rig", description="Boards that are not there.")
+    parser = argparse.ArgumentParser(
+        prog="microwamp-rig", description="Boards for those who have none."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, text) in COMMANDS.items():
         commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")

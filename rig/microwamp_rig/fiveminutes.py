@@ -31,7 +31,9 @@ FIRMWARE = "FILE.uf2"
 DRIVE = "RPI-RP2"
 _SECTION = re.compile(r"^## Five minutes$.*?^```$(.*?)^```$", re.MULTILINE | re.DOTALL)
 _KEY = re.compile(r"\b[0-9a-f]{64}\b")
-_COMMAND_S = 600.0
+_COMMAND_S = 900.0
+#: For commands that talk to an emulated board with MicroPython's own firmware.
+PATIENCE = "--wait 120"
 #: What a command that stays has said when the next one may be typed, and when all is over.
 _READY = {"microwamp-rig": "boot loader", "router": "listening", "bridge": "ready: "}
 
@@ -214,23 +216,23 @@ def normalised(text: str) -> str:
     return re.sub(r"\d[\d.,:]*", "0", text)
 
 
-_INTRODUCTION = """# Five minutes, on an emulated Pico
+_INTRODUCTION = f"""# Five minutes, on an emulated Pico
 
-The commands of the README's first page in an empty folder, with what they said; an emulated Pico took the board's place. It was
-new, so its boot loader was there: a folder played the drive. Differences to a board on a USB cable: its port is `./pico` instead of
-`/dev/ttyACM0`, its drive is named (`--drive`), and it is some thirty times slower than the chip{patience}. What the commands with
-`&` said stands with them, whenever they said it.
+The commands of the README's first page in an empty folder, with what they said. An emulated Pico
+took the board's place; it was new, so a folder played the drive of its boot loader, and the
+firmware was MicroPython's own. What differs from a board on a USB cable: the port is `{LINK}`
+instead of `{PORT}`, the drive is named (`--drive`), and an emulated chip is some thirty times
+slower, so it gets more time (`{PATIENCE}`). What the commands with `&` said stands with them,
+whenever they said it.
 
 `make five-minutes` writes this file; `tests/hil/test_five_minutes.py` runs the same and compares.
 
 """
 
 
-def document(steps: list[Step], patience: str) -> str:
+def document(steps: list[Step]) -> str:
     """docs/five-minutes.md."""
-    said = f", so it gets more time (`{patience}`)" if patience else ""
-    lines = "\n".join(transcript(steps))
-    return _INTRODUCTION.format(patience=said) + lines + "\n"
+    return _INTRODUCTION + "\n".join(transcript(steps)) + "\n"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -239,10 +241,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m microwamp_rig.fiveminutes")
     parser.add_argument("--firmware", type=Path, required=True, metavar="FILE")
     parser.add_argument("--readme", type=Path, default=root / "README.md", metavar="FILE")
-    parser.add_argument("--patience", default="--wait 120", metavar="WORDS")
-    parser.add_argument("--skip", action="append", default=[], metavar="COMMAND")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="microwamp-") as folder:
+        # `pip install` is the caller's: it has what this runs in.
         env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         try:
             steps = run(
@@ -250,13 +251,13 @@ def main(argv: list[str] | None = None) -> int:
                 options.firmware,
                 Path(folder),
                 env=env,
-                patience=options.patience,
-                skip=tuple(options.skip),
+                patience=PATIENCE,
+                skip=("pip",),
             )
         except Failed as error:
             print(error, file=sys.stderr)
             return 1
-    print(document(steps, options.patience), end="")
+    print(document(steps), end="")
     return 0
 
 

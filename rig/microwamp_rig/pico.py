@@ -1,9 +1,10 @@
 """`microwamp-rig pico`: an emulated Raspberry Pi Pico, as if it were plugged in here.
 
 Without a firmware it is a new board whose BOOTSEL button was held: a folder plays the drive of its
-boot loader and takes the firmware that `microwamp flash RPI_PICO --drive FOLDER` copies there. Then
-it runs that firmware, with an empty file system, and its console and UART0 are ports that other
-programs can open. It keeps its own time, some thirty times slower than the chip when it is busy.
+boot loader and takes the firmware that `microwamp flash RPI_PICO --drive FOLDER` copies there.
+Then it runs that firmware, with an empty file system, and its console and UART0 are ports that
+other programs can open. It keeps its own time, some thirty times slower than the chip when it is
+busy.
 """
 
 from __future__ import annotations
