@@ -33,6 +33,7 @@ def deploy(board: FlashBoard, force: bool = False, **given: Any) -> deployment.O
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     status = cli.main(words)
     out, err = capsys.readouterr()
+    assert "internal error" not in err, err
     return status, out, err
 
 

@@ -112,7 +112,9 @@ OWN = "print('my own program')\n"
 
 @pytest.mark.parametrize("old", [False, True], ids=["no key before", "a key before"])
 def test_cable_pulled_at_every_step_and_gone_on(tmp_path, capsys, old):
-    more = {"/main.py": OWN, **({"/device.key": key_text(tmp_path)} if old else {})}
+    more: dict[str, bytes | str] = {"/main.py": OWN}
+    if old:
+        more["/device.key"] = key_text(tmp_path)
     first = image(tmp_path / "first", more)
     words = ("--force",) if old else ()
 

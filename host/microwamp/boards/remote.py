@@ -247,9 +247,12 @@ class Remote:
 
     def reset(self) -> None:
         """Reset the board as its button does, and close the port."""
+        from mpremote.transport import TransportError as Failure
+
         if self._transport is None:
             return
-        with contextlib.suppress(OSError, TransportError):
+        quiet = contextlib.redirect_stdout(io.StringIO())
+        with contextlib.suppress(OSError, Failure), quiet:
             self._transport.exec_raw_no_follow("import machine; machine.reset()")
             time.sleep(0.2)
         self._drop()
