@@ -83,6 +83,28 @@ def test_what_is_no_board_is_said(talker, capsys, command):
     assert "nothing answers. Is it a board with MicroPython (`microwamp flash` puts it" in err
 
 
+STUBBORN = b"""
+while True:
+    try:
+        while True:
+            pass
+    except KeyboardInterrupt:
+        print('not now')
+"""
+
+
+def test_a_program_that_does_not_let_itself_be_interrupted(tmp_path, capsys):
+    flash = tmp_path / "flash"
+    flash.write_bytes(make_image({"main.py": STUBBORN}, SIZE))
+    with FlashBoard(flash) as board:
+        board.wait("power on")
+        status, _, err = run(capsys, "deploy", board.port, "--wait", "0.5")
+    assert status == 2
+    assert "no MicroPython prompt; the last it said was" in err and "not now" in err
+    assert "its program one that lets itself be interrupted?" in err
+    assert files(flash) == {"/main.py": STUBBORN}
+
+
 @pytest.mark.parametrize("command", ["deploy", "provision"])
 def test_a_port_in_use_is_said(talker, capsys, command):
     port = talker(b"")

@@ -135,7 +135,6 @@ def test_the_five_minutes_on_an_emulated_pico(environment, tmp_path):
         tmp_path,
         env=environment,
         tcp_port=free_ports(1)[0],
-        patience="--wait 60",
         skip=("pip",),
     )
     said = {step.command.partition(" -")[0]: step.output for step in steps}

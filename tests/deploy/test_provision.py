@@ -14,6 +14,7 @@ from test_application import PUBLIC, SEED, image, key_text
 
 import wamp
 from microwamp import cli
+from microwamp_rig import crossbar
 from microwamp_rig.rp2040.flash import make_image
 from wamp import ed25519
 
@@ -52,6 +53,12 @@ def test_a_key_is_never_overwritten_without_being_told(tmp_path, library, capsys
         made = json.loads(out)
         assert made["public_key"] != public
         assert made["public_key"] in files(flash)["/device.key"].decode()
+        # As the nodes of the crossbar tests have it.
+        principals = json.loads("{" + made["crossbar"] + "}")
+        auth = crossbar._config([0] * 20, tmp_path, {"device": made["public_key"]})
+        theirs = json.dumps({"authorized_keys": [made["public_key"]], "role": "user"})
+        assert theirs in json.dumps(auth)
+        assert json.dumps(principals["device"]) == theirs.replace("user", "device")
         assert "/device.key.new" not in files(flash)
         private = [line for line in board.text.splitlines() if "private-key" in line]
         assert private == []

@@ -32,7 +32,6 @@ def test_the_transcript_is_what_happens(tmp_path):
         tmp_path,
         env=env,
         tcp_port=free_ports(1)[0],
-        patience=fiveminutes.PATIENCE,
         skip=("pip",),
     )
     found = fiveminutes.document(steps)

@@ -184,7 +184,8 @@ class Remote:
         if heard:
             raise ConfigurationError(
                 f"port {self.port}: no MicroPython prompt; the last it said was {heard!r}. Is it a"
-                " board with MicroPython, and its program one that lets itself be interrupted?"
+                " board with MicroPython, and its program one that lets itself be interrupted? (If"
+                " not, --wait longer, or erase its flash.)"
             )
         raise ConfigurationError(
             f"port {self.port}: nothing answers. Is it a board with MicroPython (`microwamp flash`"
