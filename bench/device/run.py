@@ -30,6 +30,7 @@ import messages
 from application import application
 from compare import Verdict, change, compare, percent
 from goals import GOALS, gated
+from parts import FEATURES, STAGES
 
 from microwamp_rig.rp2040.cures import EmulatorError
 from microwamp_rig.rp2040.firmware import Firmware, FirmwareError
@@ -47,17 +48,6 @@ RESULTS = HERE / "results.json"
 
 URL = "serial:0?tx=0&rx=1&baud=921600"
 LIMIT_MS = 20_000  # of emulated time for one program; the longest takes 2,000
-
-#: What an application imports, by stage; each module's own imports come before it. The viper form
-#: of SHA-512 is imported by wamp.sha512 from within a function.
-STAGES = {
-    "asyncio": (),
-    "tcp": ("client", "_mpstream", "auth", "cbor"),
-    "link": ("serial", "_mpports"),
-    "cryptosign": ("keyfile",),
-    "handlers": ("declarations",),  # with a program's first subscription or procedure
-    "signing": ("_sha512_viper", "ed25519"),  # while it logs in: loaded, and dropped again
-}
 
 Figures = dict[str, Any]
 
@@ -321,6 +311,26 @@ def memory() -> Figures:
     return figures
 
 
+def base() -> list[str]:
+    """What is there before a feature: a client over TCP with handlers."""
+    found = []
+    for stage, names in stages():
+        if stage in ("asyncio", "tcp", "handlers"):
+            found += names
+    return found
+
+
+def features() -> Figures:
+    wanted = [(name, [f"wamp.{m}" for m in modules]) for name, modules in FEATURES.items()]
+    files = board_files("features", "mpy", base(), wanted)
+    for name, octets in library().items():
+        # The accelerator is not to be found by what is there before it.
+        files[f"wamp/{name.replace('_accel', '_accelerator')}.mpy"] = octets
+    frozen = [(name, modules) for name, modules in wanted if name != "accelerator"]
+    figures = board(board_files("features", "frozen", base(), frozen)).run()
+    return figures | board(files).run()
+
+
 def join() -> Figures:
     seed = bytes(range(32))
     public = ed25519.run(ed25519.public_key(seed))
@@ -350,6 +360,7 @@ PROGRAMS: dict[str, Callable[[], Figures]] = {
     "crypto": crypto,
     "box": box,
     "memory": memory,
+    "features": features,
     "join": join,
     "application": application,
 }
@@ -414,6 +425,12 @@ def table(figures: Figures, baseline: Figures) -> str:
     if heap:
         lines += ["", "heap of one operation, octets:"]
         lines += [f"  {name[:-5]:28}{value:>8,}" for name, value in sorted(heap.items())]
+    parts = [n[13:] for n in figures if n.startswith("features.mpy.")]
+    if parts:
+        lines += ["", f"{'optional part, octets':34}{'RAM, .mpy':>11}{'RAM, frozen':>13}"]
+        for name in parts:
+            of = [figures.get(f"features.{kind}.{name}") for kind in ("mpy", "frozen")]
+            lines.append(f"  {name:32}{number(of[0]):>11}{number(of[1]):>13}")
     sizes = [n[12:] for n in figures if n.startswith("memory.size.")]
     if sizes:
         lines += ["", f"{'module, octets':24}{'.mpy':>8}{'RAM, .mpy':>11}{'RAM, frozen':>13}"]

@@ -36,11 +36,12 @@ class Build:
         self.tree = checkout(mpy_dir) if mpy_dir else sources.tree()
         self.jobs = f"-j{jobs}"
         # Paths below the repository are hashed relative to it, so a build in another clone hits
-        # the cache too. The version comes from us: the tree is no git checkout, and asking git
-        # there would answer with the version of this repository.
+        # the cache too. The version of the pinned sources comes from us, that of others from their
+        # own git or mpconfig.h: git must not find this repository, or another one, around them.
         self.env = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
         # Upstream's generators walk sets: the same sources shall give the same firmware.
         self.env["PYTHONHASHSEED"] = "0"
+        self.env["GIT_CEILING_DIRECTORIES"] = str(self.tree.parent)
         if pinned:
             self.env["MICROPY_GIT_TAG"] = sources.MICROPYTHON_TAG
             self.env["SOURCE_DATE_EPOCH"] = sources.MICROPYTHON_DATE

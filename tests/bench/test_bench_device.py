@@ -1,6 +1,7 @@
 """The device benchmarks' comparison with a baseline, without the emulator."""
 
 import copy
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ def modules(monkeypatch):
     import goals  # type: ignore[import-not-found, unused-ignore]
 
     yield compare, goals
-    for name in ("compare", "goals"):
+    for name in ("compare", "goals", "messages", "parts", "run"):
         sys.modules.pop(name, None)
 
 
@@ -132,6 +133,36 @@ def test_an_empty_baseline_makes_everything_new(compare):
     verdict = compare(run(), {"versions": {}, "figures": {}})
     assert len(verdict.new) == len(BASELINE["figures"])
     assert verdict.ok
+
+
+def test_every_part_of_the_library_has_its_memory_measured(modules):
+    """What the client imports, by stage, or an optional part; all else is said to have none."""
+    parts, run = (importlib.import_module(name) for name in ("parts", "run"))
+    measured = {name.removeprefix("wamp.") for _, names in run.stages() for name in names}
+    waiting = {name for names in parts.FEATURES.values() for name in names} - {"_accelerator"}
+    while waiting:
+        name = waiting.pop()
+        assert run.source(name).exists(), name
+        measured.add(name)
+        waiting |= set(run.imports_of(name)) - measured
+    library = {path.stem for path in run.LIBRARY.glob("*.py")} - {"__init__", "_accel"}
+    assert library - measured == parts.ELSEWHERE
+
+
+def test_the_figures_of_optional_parts_are_the_documents():
+    """docs/features.md shows what the baseline has."""
+    stored = json.loads((FOLDER / "baseline.json").read_text())["figures"]
+    text = (FOLDER.parents[1] / "docs" / "features.md").read_text(encoding="utf-8")
+    part = text.split("\n## Optional parts\n")[1].split("\n## ")[0]
+    shown = {}
+    for line in part.splitlines()[7:]:
+        if line.startswith("| `"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            shown[f"features.mpy.{cells[0].strip('`')}"] = cells[3]
+            shown[f"features.frozen.{cells[0].strip('`')}"] = cells[4]
+    measured = {n: f"{v:,}" for n, v in stored.items() if n.startswith("features.")}
+    assert len(measured) > 30
+    assert {n: v for n, v in shown.items() if v != "-"} == measured
 
 
 def test_the_stored_baseline_has_what_must_be_gated(modules):

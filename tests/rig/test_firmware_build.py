@@ -1,6 +1,7 @@
 """The firmware build's refusals: what is missing, where, and what to do; nothing is built."""
 
 import importlib
+import os
 import struct
 import subprocess
 import sys
@@ -72,6 +73,23 @@ def test_checkouts(modules, tmp_path):
     assert build.find_port(tree, "RPI_PICO") == tree / "ports" / "rp2"
     with pytest.raises(error, match="BOARD=PI_PICO is none of the 2 boards.*Nearest: RPI_PICO"):
         build.find_port(tree, "PI_PICO")
+
+
+def test_the_version_is_the_checkouts_own(modules, tmp_path):
+    """Sources without git, below a repository, do not get that one's version."""
+    tree = checkout(tmp_path / "new", 25)
+    environment = {**os.environ, **modules.build.Build(str(tree), 1).env}
+
+    def git(*words: str, folder: Path = tree) -> subprocess.CompletedProcess[str]:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        command = ["git", *identity, *words]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+    for folder in (tmp_path, tree):
+        assert git("describe", "--always").returncode != 0
+        assert git("init", folder=folder).returncode == 0
+        assert git("commit", "--allow-empty", "-m", "x", folder=folder).returncode == 0
+    assert git("describe", "--always").returncode == 0
 
 
 def blocks(*octets: bytes, family: int = 0xE48BFF56) -> bytes:
