@@ -29,9 +29,7 @@ class Socket(asyncio.Protocol):
 async def main():
     loop = asyncio.get_running_loop()
     tty = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-    _, protocol = await loop.create_connection(
-        lambda: Socket(tty), "127.0.0.1", int(sys.argv[2])
-    )
+    _, protocol = await loop.create_connection(lambda: Socket(tty), "127.0.0.1", int(sys.argv[2]))
     loop.add_reader(tty, protocol.readable)
     await protocol.over
 

@@ -34,9 +34,7 @@ def publish(request: int, octets: int) -> bytes:
     """A PUBLISH that takes `octets` on the stream, with its prefix; request: below 2^16."""
     payload = bytes(octets - _EMPTY)
     number = (1 << 17) + request  # always five octets of CBOR
-    return framed(
-        [messages.PUBLISH, number, {"acknowledge": True}, "com.example.x", [payload]]
-    )
+    return framed([messages.PUBLISH, number, {"acknowledge": True}, "com.example.x", [payload]])
 
 
 def published(octets: bytes) -> bytes:

@@ -199,9 +199,7 @@ def tables(row: Row) -> Iterator[str]:
         yield f'    _WHERE = "{held.name}"'
     plain = [o for o in row.options if o not in PASSTHRU]
     if plain:
-        keys = [
-            f'"{o.key}": ("{o.name}", {constant(o.kind)}, {WHOLE.get(o.kind)})' for o in plain
-        ]
+        keys = [f'"{o.key}": ("{o.name}", {constant(o.kind)}, {WHOLE.get(o.kind)})' for o in plain]
         yield from entries("_KEYS: ClassVar[Keys]", keys, "{}")
         sent = [o for o in plain if not o.kind.endswith("roles")]
         wire = [f'"{o.name}": "{o.key}"' for o in sent]

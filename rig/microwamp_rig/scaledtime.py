@@ -27,9 +27,7 @@ class _Selector(selectors.SelectSelector):
         super().__init__()
         self._factor = factor
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         return super().select(None if timeout is None else timeout / self._factor)
 
 

@@ -131,9 +131,7 @@ def test_accounts_of_a_seed_phrase():
         EthereumKey.from_seedphrase("test " * 12)
 
 
-@covers(
-    "interfaces.IEthereumKey.sign_typed_data", "interfaces.IEthereumKey.verify_typed_data"
-)
+@covers("interfaces.IEthereumKey.sign_typed_data", "interfaces.IEthereumKey.verify_typed_data")
 def test_the_example_of_eip_712():
     types = _typed._types(MAIL["types"])
     assert _typed._type_hash(types, "Mail").hex() == MAIL_TYPE

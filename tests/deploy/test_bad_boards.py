@@ -32,7 +32,6 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployment, "device_files", lambda arch: FEW)
 
 
-
 class Talker:
     """A port with something on it that is no board."""
 

@@ -36,6 +36,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # -- all of it, as a user does --------------------------------------------------------------------
 
+
 @pytest.mark.timeout(120)
 async def test_the_five_minutes(tmp_path: Path) -> None:
     """From an empty board to a call, every step by its command, in an empty folder."""
@@ -85,7 +86,9 @@ async def test_the_five_minutes(tmp_path: Path) -> None:
         text = board.text
     assert private not in text, "the private key was printed"
 
+
 # -- only what changed ----------------------------------------------------------------------------
+
 
 @pytest.mark.usefixtures("few")
 def test_only_what_is_wrong_is_written(tmp_path):
@@ -112,6 +115,7 @@ def test_only_what_is_wrong_is_written(tmp_path):
         # `image` brought the true library too, which is none of the few.
         assert repaired.written == 1 and repaired.kept == 4 and repaired.removed >= 3
     check_whole(flash, {"/lib/other/mine.py"})
+
 
 @pytest.mark.usefixtures("few")
 def test_progress_is_drawn_on_a_terminal_only(tmp_path, capsys, monkeypatch):
@@ -146,7 +150,9 @@ def test_settings_that_are_not_given_stay(tmp_path):
         "url": "serial:",
     }
 
+
 # -- cables and power -----------------------------------------------------------------------------
+
 
 @pytest.mark.usefixtures("few")
 def test_cable_pulled_at_every_step_and_gone_on(tmp_path):
@@ -168,6 +174,7 @@ def test_cable_pulled_at_every_step_and_gone_on(tmp_path):
         seen.add(rest.written)
     assert len(seen) > 3, "resumed from several states"
 
+
 @pytest.mark.usefixtures("few")
 def test_power_cut_at_every_write_of_a_deploy(tmp_path):
     flash = tmp_path / "flash"
@@ -184,9 +191,11 @@ def test_power_cut_at_every_write_of_a_deploy(tmp_path):
         check_whole(flash)
     assert 30 < cut < 395, "the power never held"
 
+
 # -- whose main.py --------------------------------------------------------------------------------
 
 OWN = b"print('my own program')\nwhile True:\n    pass\n"
+
 
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("pull", [0, 6000])
@@ -212,6 +221,7 @@ def test_a_main_program_of_ones_own_is_kept_and_out_of_the_way_meanwhile(tmp_pat
     assert there["/main.py"] == OWN
     assert not {"/main.py.parked", "/safe_mode"} & set(there)
 
+
 WATCHED = b"""
 import machine
 print('watched')
@@ -219,6 +229,7 @@ dog = machine.WDT(timeout=1000)
 while True:
     pass
 """
+
 
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("dog_s", [0.4, 3.0])
@@ -240,6 +251,7 @@ def test_a_board_in_a_watchdog_loop(tmp_path, capsys, dog_s):
     there = files(flash)
     assert there["/main.py"] == WATCHED
     assert {path for path in there if path.startswith("/lib/wamp/")} <= set(FEW)
+
 
 @pytest.mark.usefixtures("few")
 def test_safe_mode_of_the_users_own_stays(tmp_path):
