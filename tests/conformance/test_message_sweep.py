@@ -1,5 +1,5 @@
 """No difference from autobahn 26.10.2 that is not documented: one value after another, in every
-element and option of every message that both know, read by both sides.
+element and option of every message, and every field of options and details, on both sides.
 
 Each rule names rows of docs/host-api.md; a difference that no rule explains fails, and so does a
 rule that explains nothing.
@@ -13,9 +13,10 @@ from typing import Any
 
 from message_differences import DIFFERENCES
 from message_samples import element, full, holder, least, plain_options
-from test_messages_against_autobahn import autobahn, theirs
+from test_messages_against_autobahn import autobahn, essence, ours, theirs
 
 from microwamp import message as _message
+from microwamp import types
 from microwamp.exception import ProtocolError
 from microwamp.message._table import ROWS
 
@@ -116,3 +117,59 @@ def test_every_difference_is_documented() -> None:
         used.update(rules)
     assert [rule for rule in RULES if rule not in used] == []
     assert {rule[4] for rule in RULES} <= {what for what, *_ in DIFFERENCES}
+
+
+# --- types ---------------------------------------------------------------------------------------
+
+OPTIONS = ("PublishOptions", "SubscribeOptions", "RegisterOptions", "CallOptions")
+DETAILS = ("TransportDetails", "SessionDetails")
+OWN_OPTIONS = ("disclose_me", "disclose_caller", "forward_timeout", "cancel_mode")
+ID = "00" * 32
+TYPE_VALUES = [*VALUES, 0.5, -0.5, 1e-9, (1, 2), ("a",), "wildcard", "last", "tls", "serial"]
+TYPE_VALUES += ["rawsocket", "cbor", {"tls-unique": ID}, {"tls-unique": "zz"}, {"foo": ID}]
+TYPE_VALUES += [{"tls-exporter": ID}, {"tls-unique": ID[2:]}]
+# Field, classes, what autobahn does, what we do; the row that says so.
+TYPE_RULES = [
+    ("correlation_*", "*", "reads", "refuses", "wrong types of the correlation options"),
+    ("exclude* eligible*", "*", "refuses", "reads", "a tuple for a list"),
+    ("caller exclude eligible", "*", "reads", "refuses", "ids in options"),
+    ("session", "SessionDetails", "reads", "refuses", "session id 0 in details"),
+    ("timeout concurrency", "*", "reads", "refuses", "numbers above 2^53 in options"),
+    ("timeout", "CallOptions", "reads", "otherwise", "seconds and milliseconds"),
+    ("force_reregister", "*", "reads", "refuses", "numbers for force_reregister in options"),
+    ("forward_for", "PublishOptions", "refuses", "reads")
+    + ("a hop whose authid is null, in options",),
+    ("channel_id", "TransportDetails", "refuses", "reads", "channel id of tls-exporter"),
+    ("peer_cert", "TransportDetails", "reads", "otherwise", "peer_cert"),
+    ("peer_cert", "TransportDetails", "reads", "refuses", "a peer_cert that is no dictionary"),
+    ("websocket_extensions_in_use http_headers_* transport", "*", "reads", "refuses")
+    + ("items of transport data that are no strings",),
+]
+
+
+def test_every_difference_of_types_is_documented() -> None:
+    swept = [
+        (operation, name, {field: value})
+        for operation, names in (("attr", OPTIONS), ("details", DETAILS))
+        for name in names
+        for field in getattr(types, name).FIELDS
+        if field not in OWN_OPTIONS
+        for value in TYPE_VALUES
+    ]
+    assert len(swept) > 2500
+    used: set[tuple[str, ...]] = set()
+    answers = autobahn(copy.deepcopy(swept))
+    for (operation, name, given), (outcome, value) in zip(swept, answers, strict=True):
+        found = ours(operation, name, copy.deepcopy(given))
+        its = "reads" if outcome == "ok" else "refuses"
+        own = "refuses" if isinstance(found, str) else "reads"
+        if its == own:
+            if own == "refuses" or essence(found) == essence(value):
+                continue
+            own = "otherwise"
+        (field,) = given
+        rules = [rule for rule in TYPE_RULES if explains(rule, (field, name, its, own))]
+        assert rules, f"{name}: autobahn {its}, we {own}: {given}"
+        used.update(rules)
+    assert [rule for rule in TYPE_RULES if rule not in used] == []
+    assert {rule[4] for rule in TYPE_RULES} <= {what for what, *_ in DIFFERENCES}

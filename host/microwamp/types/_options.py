@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ..message import Call, Message, Publish, Register, Subscribe
-from ..message._check import ANY, BOOL, STR, Kind, misuse
+from ..message._check import BOOL, STR, Kind, misuse
 from ._record import Record
 
 _CORRELATION = {
@@ -238,7 +238,7 @@ class CallOptions(_Options):
         **_kinds(Call, "transaction_hash", "caller", "caller_authid", "caller_authrole"),
         **_kinds(Call, "forward_for"),
         **_CORRELATION,
-        "details": ANY,
+        "details": BOOL,
         **_kinds(Call, "disclose_me"),
         "cancel_mode": _CANCEL_MODE,
     }
