@@ -164,5 +164,5 @@ class MessageTypes(dict[int, type[Message]]):
         return self._all()
 
 
-# All messages there are; serializers have one of the specification's 24.
+# All messages there are: the specification's 24 and EventReceived.
 MESSAGE_TYPE_MAP = MessageTypes(tuple(CLASSES))
