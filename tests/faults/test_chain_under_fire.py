@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from chain import Chain, now, until
 
+import wamp
 from microwamp_rig.boardtime import virtual_time
 from microwamp_rig.virtual_link import Faults
 
@@ -189,3 +190,59 @@ def test_whatever_happens(seed, tmp_path):
 
     with virtual_time() as runner:
         runner.run(main())
+
+
+MANY = 200
+
+
+def test_a_router_that_does_not_read(tmp_path):
+    """The device is held back; nothing piles up on the way, and nothing is lost."""
+
+    async def main() -> None:
+        async with Chain(1, str(tmp_path), 921600, timeout_ms=60_000) as chain:
+            await chain.device.join()
+            chain.hold_router(True)
+            publishing = asyncio.create_task(publish(chain.device, "com.device.count"))
+            most = 0
+            for _ in range(300):
+                await asyncio.sleep(0.1)
+                most = max(most, chain.port.status()["buffers"]["router"])
+                chain.check()
+            assert not publishing.done() and chain.port.status()["held"] == ["router"]
+            assert most < 2 * chain.port.config.limits.buffer_octets, most
+            chain.hold_router(False)
+            await until(publishing.done, chain.story, 60)
+            await until(lambda: len(chain.routed) == MANY, chain.story, 60)
+            assert chain.routed == list(range(MANY)) and chain.device.joins == 1
+
+    with virtual_time() as runner:
+        runner.run(main())
+
+
+def test_a_device_that_reads_slowly(tmp_path):
+    """The router is held back: what waits for the device waits there."""
+
+    async def main() -> None:
+        async with Chain(2, str(tmp_path), 921600) as chain:
+            heard: list[int] = []
+            chain.device.subscribe("com.host.count", lambda n, octets: heard.append(n))
+            await chain.device.join()
+            await chain.host.join()
+            chain.cable.board.every_s = 0.2
+            await publish(chain.host, "com.host.count")
+            most = 0
+            while len(heard) < MANY:
+                await asyncio.sleep(0.1)
+                most = max(most, chain.port.status()["buffers"]["device"])
+                assert now() < 300
+            assert heard == list(range(MANY)) and chain.device.joins == 1
+            assert 0 < most < chain.port.config.limits.buffer_octets, most
+
+    with virtual_time() as runner:
+        runner.run(main())
+
+
+async def publish(client: wamp.Client, topic: str) -> None:
+    """As fast as it goes."""
+    for n in range(MANY):
+        await client.publish(topic, n, bytes(3000))
