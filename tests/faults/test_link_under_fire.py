@@ -180,6 +180,48 @@ def test_bit_errors_end_no_connection(seed, rate):
     assert line.connections == 2
 
 
+def test_fragments_follow_the_line():
+    """512 octets at first, 1,024 on a clean line, shorter with more bit errors, and up again."""
+    line = busy_line(1, 921600)
+    link = line.device.link
+    assert link._cut == 512
+    line.run(lambda: False, 2000)
+    assert link._cut == 1024
+    means = []
+    for bits in (1e-5, 1e-4, 1e-3):
+        line.up.faults = line.down.faults = Faults(bits=bits)
+        line.run(lambda: False, 800)
+        lengths = []
+        for _ in range(20):
+            line.run(lambda: False, 40)
+            lengths.append(link._cut)
+        means.append(sum(lengths) / len(lengths))
+    # The roots of 14 octets and the mean distance of 1e5, 1e4 and 1e3 bits: 374, 118 and 37.
+    assert 187 < means[0] < 748 and 59 < means[1] < 236 and 32 <= means[2] < 74, means
+    line.up.clean()
+    line.down.clean()
+    line.run(lambda: False, 4000)
+    assert link._cut == 1024
+    arrives(line)
+
+
+def test_the_timer_follows_the_round_trip():
+    """40 ms at least; a reader that looks every 200 ms lets it grow, and one that hurries again
+    lets it fall. Nothing is sent twice for it."""
+    line = busy_line(1, 921600)
+    line.run(lambda: False, 1000)
+    link = line.device.link
+    assert 40 <= link.rto < 150
+    line.bridge.every = 200_000
+    line.run(lambda: False, 5000)
+    assert link.rto >= 350
+    line.bridge.every = 1000
+    line.run(lambda: False, 5000)
+    assert 40 <= link.rto < 150
+    arrives(line)
+    assert link.resent == 0
+
+
 @pytest.mark.parametrize("who", ["device", "bridge"])
 def test_a_reset_at_every_state(who):
     """After each of the first steps of a connection with traffic, and much later."""
