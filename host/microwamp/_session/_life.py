@@ -34,7 +34,8 @@ log = logging.getLogger("microwamp.session")
 # Requests that wait for an answer, and invocations under way: some kB each on a host.
 REQUESTS = 10_000
 HANDLERS = 10_000  # coroutines of event handlers under way; further events are dropped, counted
-HOOK_S = 10.0  # how long the end waits for an `onLeave` that hangs
+HOOK_S = 10.0  # how long the end waits for each hook and observer of it that hangs
+ANSWER_S = 120.0  # for `onChallenge`, in which a person may type, and for `onWelcome`
 LEAVE_S = 2.0  # for the router's GOODBYE
 JOIN_S = 30.0  # for the router's answers while joining
 
@@ -169,9 +170,11 @@ class Life(ISession):
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _user(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
-        """Call application code, and wait for it; raises what it raises. Code that cancels itself
-        ends its own task only."""
+    async def _user(
+        self, what: str, function: Callable[..., Any], *args: Any, limit: float | None = None
+    ) -> Any:
+        """Call application code, and wait for it, for `limit` seconds; raises what it raises. Code
+        that cancels itself ends its own task only; code that takes longer goes on."""
         try:
             found = function(*args)
             if not inspect.isawaitable(found):
@@ -179,7 +182,11 @@ class Life(ISession):
         except asyncio.CancelledError:
             raise Error(f"{what} cancelled itself") from None
         task = self._spawn(_awaited(found))
-        await asyncio.wait({task})
+        await asyncio.wait({task}, timeout=limit)
+        if not task.done():
+            # What it raises later is of no use to anybody.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise Error(f"{what} does not end: nobody waits for it any more")
         if task.cancelled():
             raise Error(f"{what} cancelled itself")
         return task.result()
@@ -190,9 +197,10 @@ class Life(ISession):
         calls.append((f"on{event.capitalize()}", hook, args if event != "disconnect" else ()))
         for observer in self._observers.observers(event):
             calls.append((f"observer of {event}", observer, (self, *args)))
+        limit = HOOK_S if event in ("leave", "disconnect") else None
         for what, function, given in calls:
             try:
-                await self._user(what, function, *given)
+                await self._user(what, function, *given, limit=limit)
             except Exception as e:
                 self._user_error(e, f"{what}: {type(e).__name__}: {e}")
 
@@ -358,6 +366,10 @@ class Life(ISession):
     def _late(self) -> None:
         self._refuse("wamp.close.timeout", TransportError("the router does not answer"))
 
+    def _hung(self) -> None:
+        error = AuthenticationError("onChallenge or onWelcome does not end")
+        self._refuse("wamp.close.timeout", error)
+
     def _refuse(self, reason: str, error: Error, text: str = "") -> None:
         """Do not enter this session: ABORT, and `onLeave` with the error."""
         if self._realm is None:
@@ -369,7 +381,7 @@ class Life(ISession):
         self._over(error, reason)
 
     def _challenged(self, report: tuple[Any, ...]) -> None:
-        self._within(None)
+        self._within(ANSWER_S, self._hung)
         self._spawn(self._answer(self._generation, report[1].method, report[2]))
 
     async def _answer(self, generation: int, method: str, extra: dict[str, Any]) -> None:
@@ -420,6 +432,7 @@ class Life(ISession):
         values = {name: getattr(found, name) for name in SessionDetails.FIELDS}
         values["serializer"] = getattr(transport, "serializer", None)
         values["transport"] = transport.transport_details
+        self._within(ANSWER_S, self._hung)
         self._spawn(self._enter(self._generation, welcome, SessionDetails(**values)))
 
     async def _enter(self, generation: int, welcome: Welcome, details: SessionDetails) -> None:
@@ -430,6 +443,7 @@ class Life(ISession):
             refused = str(e) or type(e).__name__
         if generation != self._generation or self._protocol.state != ESTABLISHED:
             return
+        self._within(None)
         if refused is not None and refused is not False:
             text = str(refused)
             self._refuse("wamp.error.cannot_authenticate", AuthenticationError(text), text[:200])

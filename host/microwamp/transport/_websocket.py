@@ -75,6 +75,7 @@ class WebSocketTransport(StreamTransport):
         self._shaken: asyncio.Future[None] | None = None
         self._response: Response | None = None
         self._parts: list[bytes] = []
+        self._early: list[Frame] = []
         self._text = False
 
     def _use(self, name: str) -> None:
@@ -138,16 +139,17 @@ class WebSocketTransport(StreamTransport):
         for event in self._ws.events_received():
             if isinstance(event, Response):
                 self._response = event
-                break
+            elif isinstance(event, Frame):
+                self._early.append(event)  # until the handler knows of us
         wrong = self._ws.handshake_exc
         if wrong is not None:
             shaken.set_exception(HandshakeRefused(f"{self.url}: {_reason(wrong)}"))
         elif self._response is not None:
             shaken.set_result(None)
-            # What came with the response waits until the handler knows of us.
 
     def _events(self) -> None:
-        for event in self._ws.events_received():
+        early, self._early = self._early, []
+        for event in [*early, *self._ws.events_received()]:
             if isinstance(event, Frame):
                 self._got(event)
         wrong = self._ws.parser_exc
