@@ -1,6 +1,7 @@
 """From HELLO to WELCOME: who is it, may it join, and in which role.
 
-Pure but for the nonces. Source: WAMP basic profile, "Session Establishment"; advanced profile,
+A HELLO is read as HelloDetails; what is decided on it is Accept, Deny or Challenge, as in the API
+of the host (microwamp.types). Pure but for the nonces. Source: WAMP basic profile, "Session Establishment"; advanced profile,
 "Authentication".
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 from wamp.errors import RemoteProtocolError
 
 from .. import __version__
+from ..types import Accept, Challenge, Deny, HelloDetails, HelloReturn
 from .auth import Attempt, Check, Refused
 from .cryptosign import Identity
 from .directory import Account
@@ -76,24 +78,58 @@ class Acceptor:
         code = validate(message)
         try:
             if code == HELLO and self._check is None:
-                return self._hello(message[1], message[2])
-            if code == AUTHENTICATE and self._check is not None:
-                return self._authenticate(message[1], message[2])
+                answer = self._hello(self._read(message[1], message[2]))
+            elif code == AUTHENTICATE and self._check is not None:
+                answer = self._authenticate(message[1], message[2])
+            else:
+                wanted = "HELLO" if self._check is None else "AUTHENTICATE"
+                raise RemoteProtocolError(
+                    f"{message_name(code)} before WELCOME; {wanted} expected"
+                )
         except Refused as e:
             self.detail = e.detail
-            return [ABORT, {"message": e.text}, e.reason]
-        wanted = "HELLO" if self._check is None else "AUTHENTICATE"
-        raise RemoteProtocolError(f"{message_name(code)} before WELCOME; {wanted} expected")
+            answer = Deny(e.reason, e.text)
+        return self._message(answer)
 
-    def _hello(self, name: str, details: dict[str, Any]) -> Message:
+    def _read(self, realm: str, details: dict[str, Any]) -> HelloDetails:
         self._features = _features(details)
-        authid = _optional(details, "authid", str)
-        extra = _optional(details, "authextra", dict) or {}
         offered = _optional(details, "authmethods", list)
         if offered is None:
             offered = ["anonymous"]
         if not all(type(method) is str for method in offered):
             raise RemoteProtocolError("HELLO.authmethods must hold strings")
+        return HelloDetails(
+            realm=realm,
+            authmethods=offered,
+            authid=_optional(details, "authid", str),
+            authextra=_optional(details, "authextra", dict) or {},
+            session_roles=details["roles"],
+            pending_session=self._id,
+        )
+
+    def _message(self, answer: HelloReturn) -> Message:
+        """The decision as a message."""
+        if isinstance(answer, Challenge):
+            return [CHALLENGE, answer.method, answer.extra]
+        if isinstance(answer, Deny):
+            return [ABORT, {"message": answer.message}, answer.reason]
+        assert isinstance(answer, Accept) and self.realm is not None
+        details = {
+            "realm": answer.realm,
+            "authid": answer.authid,
+            "authrole": answer.authrole,
+            "authmethod": answer.authmethod,
+            "authprovider": answer.authprovider,
+            "agent": AGENT,
+            "roles": self.realm.roles,
+        }
+        if answer.authextra:
+            details["authextra"] = answer.authextra
+        return [WELCOME, self._id, details]
+
+    def _hello(self, hello: HelloDetails) -> HelloReturn:
+        authid, extra = hello.authid, hello.authextra or {}
+        name, offered = hello.realm or "", hello.authmethods or []
         realm = self._realms.get(name)
         if realm is None:
             raise Refused("no_such_realm", f"no realm {name[:80]!r} on this router")
@@ -116,13 +152,13 @@ class Acceptor:
         )
         return self._challenge()
 
-    def _challenge(self) -> Message:
+    def _challenge(self) -> Challenge:
         assert self._account is not None and self._attempt is not None
         method = self._methods[self._passed]
         asked, self._check = self._account.challenge(method, self._attempt)
-        return [CHALLENGE, method, asked]
+        return Challenge(method, asked)
 
-    def _authenticate(self, signature: str, extra: dict[str, Any]) -> Message:
+    def _authenticate(self, signature: str, extra: dict[str, Any]) -> HelloReturn:
         assert self._account is not None and self._check is not None
         method = self._methods[self._passed]
         proof = self._check(signature, extra)
@@ -137,7 +173,7 @@ class Acceptor:
             return self._challenge()
         return self._welcome(self._account.authid, self._account.role, self._methods[0])
 
-    def _welcome(self, authid: str, role: str, method: str) -> Message:
+    def _welcome(self, authid: str, role: str, method: str) -> Accept:
         assert self.realm is not None
         self.session = Session(
             id=self._id,
@@ -149,18 +185,14 @@ class Acceptor:
             features=self._features,
             transport=self._transport,
         )
-        details = {
-            "realm": self.realm.config.name,
-            "authid": authid,
-            "authrole": role,
-            "authmethod": method,
-            "authprovider": "static",
-            "agent": AGENT,
-            "roles": self.realm.roles,
-        }
-        if self._proof:
-            details["authextra"] = self._proof
-        return [WELCOME, self._id, details]
+        return Accept(
+            realm=self.realm.config.name,
+            authid=authid,
+            authrole=role,
+            authmethod=method,
+            authprovider="static",
+            authextra=self._proof,
+        )
 
 
 def _impossible(realm: str, authid: str | None, offered: list[str]) -> Refused:
