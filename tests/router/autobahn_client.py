@@ -1,6 +1,6 @@
 """autobahn as our router's client; run with the Python of crossbar's environment.
 
-    autobahn_client.py HOST PORT LOGINS_JSON
+    autobahn_client.py rs://HOST:PORT|ws://HOST:PORT SERIALIZER LOGINS_JSON
 
 Prints one JSON line: what it saw.
 """
@@ -18,10 +18,11 @@ txaio.use_asyncio()
 
 from autobahn.asyncio.rawsocket import WampRawSocketClientFactory  # noqa: E402
 from autobahn.asyncio.wamp import Session as PlainSession  # noqa: E402
+from autobahn.asyncio.websocket import WampWebSocketClientFactory  # noqa: E402
 from autobahn.wamp.auth import create_authenticator  # noqa: E402
 from autobahn.wamp.cryptobox import KeyRing  # noqa: E402
 from autobahn.wamp.exception import ApplicationError  # noqa: E402
-from autobahn.wamp.serializer import CBORSerializer  # noqa: E402
+from autobahn.wamp.serializer import create_transport_serializer  # noqa: E402
 from autobahn.wamp.types import (  # noqa: E402
     CallOptions,
     CallResult,
@@ -31,7 +32,8 @@ from autobahn.wamp.types import (  # noqa: E402
     SubscribeOptions,
 )
 
-HOST, PORT = sys.argv[1], int(sys.argv[2])
+SCHEME, _, ADDRESS = sys.argv[1].partition("://")
+HOST, PORT = ADDRESS.split(":")[0], int(ADDRESS.split(":")[1])
 
 
 class Session(PlainSession):
@@ -60,7 +62,13 @@ class Session(PlainSession):
 
 async def connect(realm, login=None):
     session = Session(realm, login)
-    factory = WampRawSocketClientFactory(lambda: session, serializer=CBORSerializer())
+    serializer = create_transport_serializer(sys.argv[2])
+    if SCHEME == "ws":
+        factory = WampWebSocketClientFactory(
+            lambda: session, url=sys.argv[1], serializers=[serializer]
+        )
+    else:
+        factory = WampRawSocketClientFactory(lambda: session, serializer=serializer)
     await asyncio.get_running_loop().create_connection(factory, HOST, PORT)
     return session, await asyncio.wait_for(session.ready, 10)
 
@@ -188,7 +196,8 @@ async def sealed(one, two, seen):
 
 async def main():
     seen = {"logins": []}
-    await logins(seen)
+    if sys.argv[3] != "[]":
+        await logins(seen)
     one, _ = await connect("open")
     two, _ = await connect("open")
     seen["roles"] = sorted(two._router_roles)

@@ -19,7 +19,17 @@ SCRIPT = Path(__file__).with_name("autobahn_client.py")
 
 
 @pytest.mark.timeout(90)
-async def test_autobahn_logs_in_calls_and_publishes():
+@pytest.mark.parametrize(
+    ("scheme", "serializer"),
+    (
+        ("rs", "cbor"),
+        ("rs", "msgpack"),
+        ("ws", "json.batched"),
+        ("ws", "ubjson"),
+        ("ws", "cbor.batched"),
+    ),
+)
+async def test_autobahn_logs_in_calls_and_publishes(scheme, serializer):
     logins = [
         {"kind": "ticket", "authid": "alice", "ticket": "ticket-1"},
         {"kind": "wampcra", "authid": "bob", "secret": "secret-1"},
@@ -47,11 +57,10 @@ async def test_autobahn_logs_in_calls_and_publishes():
     )
     log = Log()
     opened = RealmConfig("open", anonymous="guest", payload_transparency=True)
-    async with serve(closed, opened, log=log) as router:
-        host, port = router.urls[0].removeprefix("rs://").split(":")
+    async with serve(closed, opened, listen=(f"{scheme}://127.0.0.1:0",), log=log) as router:
         process = await asyncio.create_subprocess_exec(
             *(str(program().with_name("python")), str(SCRIPT)),
-            *(host, port, json.dumps(logins)),
+            *(router.urls[0], serializer, json.dumps(logins)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": ""},

@@ -128,9 +128,15 @@ async def test_the_client_of_the_device_library(crossbar: CrossbarNode, name: st
 
 
 @pytest.mark.timeout(90)
-async def test_autobahn_in_both_directions(crossbar: CrossbarNode) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "serializer"), (("rs", "cbor"), ("ws", "json"), ("ws", "msgpack.batched"))
+)
+async def test_autobahn_in_both_directions(
+    crossbar: CrossbarNode, scheme: str, serializer: str
+) -> None:
+    url = crossbar.url if scheme == "rs" else crossbar.websocket_url
     async with autobahn(crossbar):
-        session = await joined(crossbar.url)
+        session = await joined(url, serializer=serializer)
         # We call, autobahn answers.
         found = await session.call("com.example.ab.echo", 1, b"\x00\xff", unit="C")
         assert (found.results, found.kwresults) == ((1, b"\x00\xff"), {"unit": "C"})

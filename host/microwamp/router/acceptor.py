@@ -1,8 +1,8 @@
 """From HELLO to WELCOME: who is it, may it join, and in which role.
 
 A HELLO is read as HelloDetails; what is decided on it is Accept, Deny or Challenge, as in the API
-of the host (microwamp.types). Pure but for the nonces. Source: WAMP basic profile, "Session Establishment"; advanced profile,
-"Authentication".
+of the host (microwamp.types). Pure but for the nonces. Source: WAMP basic profile, "Session
+Establishment"; advanced profile, "Authentication".
 """
 
 import secrets
