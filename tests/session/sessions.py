@@ -85,11 +85,11 @@ async def close(*sessions: Session) -> None:
 
 
 @asynccontextmanager
-async def embedded() -> AsyncIterator[Router]:
-    """The embedded router, on a port of its own."""
+async def embedded(url: str = "rs://127.0.0.1:0") -> AsyncIterator[Router]:
+    """The embedded router, by default on a port of its own."""
     config = RouterConfig(
         (RealmConfig(REALM, anonymous="guest", payload_transparency=True),),
-        listen=("rs://127.0.0.1:0",),
+        listen=(url,),
     )
     async with Router(config) as router:
         yield router

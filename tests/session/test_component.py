@@ -19,6 +19,7 @@ from microwamp.exception import (
     Error,
     SessionAborted,
     TransportError,
+    TransportLost,
 )
 from microwamp.types import CallOptions, PublishOptions
 
@@ -180,3 +181,33 @@ def test_what_an_import_loads():
     for name in microwamp.__all__:
         assert getattr(microwamp, name) is not None
     assert set(microwamp.__all__) <= set(dir(microwamp))
+
+
+async def test_a_component_comes_back_when_its_router_does():
+    """The same port, another router: what was declared is there again, and what ran has failed."""
+    seen: list[Any] = []
+    lost: list[BaseException] = []
+    url = ""
+
+    async def main(loop, session):
+        seen.append(await session.call("com.example.add", len(seen), 1))
+        if len(seen) == 1:
+            lost.append(
+                await asyncio.gather(session.call("com.example.hang"), return_exceptions=True)
+            )
+            await asyncio.get_running_loop().create_future()
+
+    async with embedded() as router:
+        url = router.urls[0]
+        component = Component(main, {**quick(url), "max_retries": 200}, realm=REALM)
+        component.register("com.example.add")(lambda a, b: a + b)
+        component.register("com.example.hang")(lambda: asyncio.sleep(3600))
+        task = asyncio.create_task(component.start())
+        async with asyncio.timeout(LIMIT_S):
+            while not (component.session and component.session.invocations):
+                await asyncio.sleep(0.005)
+    async with embedded(url):
+        await asyncio.wait_for(task, LIMIT_S)
+    assert seen == [1, 2] and component.joins == 2
+    ((error,),) = lost
+    assert isinstance(error, TransportLost)
