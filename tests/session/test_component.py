@@ -186,7 +186,7 @@ def test_what_an_import_loads():
 async def test_a_component_comes_back_when_its_router_does():
     """The same port, another router: what was declared is there again, and what ran has failed."""
     seen: list[Any] = []
-    lost: list[BaseException] = []
+    lost: list[Any] = []
     url = ""
 
     async def main(loop, session):

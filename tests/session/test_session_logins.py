@@ -16,7 +16,13 @@ from logins import login, serial_line, trusting
 from nacl.signing import SigningKey
 from sessions import REALM, Told, close, joined
 
-from microwamp.auth import create_authenticator
+from microwamp.auth import (
+    compute_totp,
+    create_authenticator,
+    derive_scram_credential,
+    generate_totp_secret,
+    generate_wcs,
+)
 from microwamp.exception import (
     AuthenticationError,
     ConfigurationError,
@@ -347,3 +353,40 @@ async def test_logins_as_users_of_autobahn_write_them(crossbar: CrossbarNode) ->
         session = await joined(crossbar.auth_url, Own(authenticator))
         assert session.authmethod == method and session.authid == keywords["authid"]
         await close(session)
+
+
+async def test_credentials_that_the_helpers_make() -> None:
+    """`derive_scram_credential` is what a router keeps of a password; a TOTP secret and its code;
+    a secret for WAMP-CRA."""
+    made = derive_scram_credential("ann@example.com", "password-of-ann")
+    assert "password-of-ann" not in str(made)
+    secret, word = generate_totp_secret(), generate_wcs().decode()
+    principals = (
+        Principal(
+            "ann@example.com",
+            scram=Scram(
+                kdf="argon2id13",
+                iterations=made["iterations"],
+                memory=made["memory"],
+                salt=made["salt"],
+                stored_key=made["stored-key"],
+                server_key=made["server-key"],
+                dialect="scram",
+            ),
+        ),
+        Principal("tim", totp=secret),
+        Principal("bob", secret=word),
+    )
+    config = RouterConfig(
+        (RealmConfig(REALM, principals=principals),), listen=("rs://127.0.0.1:0",)
+    )
+    async with Router(config, lambda *_: None) as router:
+        for authentication in (
+            {"scram": {"authid": "ann@example.com", "password": "password-of-ann"}},
+            # The code that a person reads from an authenticator and types.
+            {"ticket": {"authid": "tim", "ticket": compute_totp(secret), "allow_clear": True}},
+            {"wampcra": {"authid": "bob", "secret": word}},
+        ):
+            ((_, keywords),) = authentication.items()
+            details = await login(router.urls[0], authentication)
+            assert details.authid == keywords["authid"]
