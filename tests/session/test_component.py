@@ -199,7 +199,8 @@ async def test_a_component_comes_back_when_its_router_does():
 
     async with embedded() as router:
         url = router.urls[0]
-        component = Component(main, {**quick(url), "max_retries": 200}, realm=REALM)
+        way: dict[str, Any] = {**quick(url), "max_retries": 200}
+        component = Component(main, way, realm=REALM)
         component.register("com.example.add")(lambda a, b: a + b)
         component.register("com.example.hang")(lambda: asyncio.sleep(3600))
         task = asyncio.create_task(component.start())
