@@ -190,6 +190,19 @@ def test_a_key_of_a_module_logs_in():
     assert module[0].verify_challenge(challenge, run(login.on_challenge(None, challenge)))
 
 
+def test_a_full_module_is_read_again(tmp_path):
+    """With the most that it keeps, its file is below what key files may have."""
+    module = opened(tmp_path / "keys", "a passphrase")
+    for _ in range(16):
+        run(module.create_key("ethereum"))
+    module._counters = {number: 1 << 53 for number in range(16)}
+    module._changed()
+    again = opened(tmp_path / "keys", "a passphrase")
+    assert len(again) == 16 and run(again.get_counter(15)) == 1 << 53
+    with pytest.raises(LocalProtocolError, match="16 keys"):
+        run(again.create_key("ethereum"))
+
+
 def test_ethereum_keys(tmp_path):
     for passphrase in (None, "a passphrase"):
         path = tmp_path / str(passphrase)
