@@ -70,7 +70,9 @@ USAGE = [
     (["call", "com.x", "--timeout", "soon"], "--timeout"),
     (["call", "com.x", "--realm", ""], "realm"),
     (["call", "com.x", "--url", "localhost:8080"], "rs://host:port"),
-    (["call", "com.x", "--url", "ws://localhost:8080/ws"], "rs://host:port"),
+    (["call", "com.x", "--url", "http://localhost:8080/ws"], "rs://host:port"),
+    (["call", "com.x", "--url", "ws://"], "URL ws://"),
+    (["call", "com.x", "--url", "ws://x:1", "--cafile", "/nowhere"], "--cafile is for rss://"),
     (["call", "com.x", "--url", "rs://localhost"], "host and port expected"),
     (["call", "com.x", "--url", "rs://localhost:0"], "host and port expected"),
     (["call", "com.x", "--url", "rs://localhost:65536"], "host and port expected"),
@@ -343,6 +345,26 @@ def test_tls(certificate: str, credentials: Credentials):
         assert found.status == 3 and found.err.count("\n") == 1, found
 
 
+def test_websocket(
+    crossbar: CrossbarNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """ws://, and what stands there in place of a router."""
+    for name in [name for name in os.environ if name.startswith("MICROWAMP_")]:
+        monkeypatch.delenv(name)
+    words = ["call", "wamp.session.count", "--realm", xb.REALM, "--url"]
+    assert cli.main([*words, crossbar.websocket_url]) == 0
+    assert int(capsys.readouterr().out) > 0
+    assert cli.main([*words, crossbar.url.replace("rs:", "wss:")]) == 3
+    err = tidy(capsys.readouterr().err)
+    assert "TLS" in err and err.count("\n") == 1, err
+    with serving(says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as address:
+        assert cli.main([*words, f"ws://{address}/ws"]) == 3
+    err = tidy(capsys.readouterr().err)
+    assert "404" in err and err.count("\n") == 1, err
+    assert cli.main([*words, f"ws://127.0.0.1:{free_port()}/ws"]) == 3
+    assert "nothing listens" in tidy(capsys.readouterr().err)
+
+
 def test_logins_at_crossbar(
     crossbar: CrossbarNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -358,6 +380,6 @@ def test_logins_at_crossbar(
         (xb.SCRAM_AUTHID, "wrong", 4),
     ):
         monkeypatch.setenv("MICROWAMP_PASSWORD", password)
-        found = cli.main(["publish", "com.example.x", "--authid", authid])
+        found = cli.main(["publish", "com.example.x", "--no-acknowledge", "--authid", authid])
         err = tidy(capsys.readouterr().err)
         assert found == status and err.count("\n") == bool(status), (authid, err)

@@ -55,8 +55,9 @@ def arguments(parser: argparse.ArgumentParser, timeout: str) -> None:
     group.add_argument(
         "--url",
         default=env("MICROWAMP_URL") or "rs://127.0.0.1:8080",
-        help="rs://HOST:PORT, rss://HOST:PORT (TLS), rs://unix:/PATH or serial:PORT with a bridge "
-        "at the other end of the line (default: rs://127.0.0.1:8080)",
+        help="rs://HOST:PORT, rss://HOST:PORT (TLS), rs://unix:/PATH, ws:// or wss://HOST:PORT/PATH"
+        ", or serial:PORT with a bridge at the other end of the line "
+        "(default: rs://127.0.0.1:8080)",
     )
     group.add_argument(
         "--realm",
@@ -98,7 +99,9 @@ def arguments(parser: argparse.ArgumentParser, timeout: str) -> None:
         help="send a ticket, or that of TOTP, even where others could read the line",
     )
     group.add_argument(
-        "--cafile", metavar="FILE", help="PEM file with the certificates to trust for rss://"
+        "--cafile",
+        metavar="FILE",
+        help="PEM file with the certificates to trust for rss:// and wss://",
     )
     group.add_argument(
         "--timeout", type=seconds, default=10.0, metavar="SECONDS", help=f"{timeout} (default: 10)"
@@ -150,10 +153,15 @@ def client(
     """The client that the options describe, not started; raises ConfigurationError."""
     transport: dict[str, Any] = {}
     if options.cafile is not None:
-        if not options.url.startswith("rss://"):
-            raise ConfigurationError(f"--cafile is for rss://, the URL is {options.url}")
+        if not options.url.startswith(("rss://", "wss://")):
+            raise ConfigurationError(
+                f"--cafile is for rss:// and wss://, the URL is {options.url}"
+            )
         transport["ssl"] = _context(options.cafile)
-    return Client(
+    make = Client
+    if options.url.startswith(("ws://", "wss://")):
+        from ..client import Client as make  # not above: few need it
+    return make(
         options.url,
         realm=options.realm,
         auth=_logins(options),
@@ -291,9 +299,9 @@ def _logins(options: argparse.Namespace) -> list[auth.Authenticator]:
     for name in found:
         if name not in ("ticket", "totp"):
             continue
-        if not (options.allow_clear or options.url.startswith(("rss://", "rs://unix:"))):
+        if not (options.allow_clear or options.url.startswith(("rss://", "wss://", "rs://unix:"))):
             raise ConfigurationError(
-                f"the ticket would go in clear over {options.url}: use rss:// or --key, or "
+                f"the ticket would go in clear over {options.url}: use TLS or --key, or "
                 "--allow-clear if nobody can read that line"
             )
         make = auth.Ticket if name == "ticket" else totp
