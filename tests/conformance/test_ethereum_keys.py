@@ -427,6 +427,25 @@ def test_key_files(tmp_path: Path):
         EthereumKey.from_keyfile(7)  # type: ignore[arg-type]
 
 
+def test_openssl_without_deterministic_signatures(monkeypatch):
+    """They differ each time, and are as good."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    real = ec.ECDSA
+
+    def old(algorithm: Any, deterministic_signing: bool = False) -> Any:
+        if deterministic_signing:
+            raise UnsupportedAlgorithm("not here")
+        return real(algorithm)
+
+    monkeypatch.setattr(ec, "ECDSA", old)
+    key = EthereumKey.from_bytes(COW)
+    found = {run(key.sign_typed_data(MAIL)) for _ in range(8)}
+    assert len(found) == 8
+    assert all(key.verify_typed_data(MAIL, signature) for signature in found)
+
+
 @pytest.mark.parametrize("package", ["Crypto", "cryptography"])
 def test_without_the_extra(package):
     """It can be imported, and says in one sentence what is missing."""

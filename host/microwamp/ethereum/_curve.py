@@ -49,8 +49,12 @@ def public_of(private: bytes) -> bytes:
 
 
 def sign(private: bytes, digest: bytes, public: bytes) -> bytes:
-    """The signature of 32 octets, 65: r, s, and 27 or 28. The same for the same (RFC 6979)."""
+    """The signature of 32 octets, 65: r, s, and 27 or 28.
+
+    The same for the same (RFC 6979), but for systems whose OpenSSL is older than 3.2.
+    """
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.asymmetric.utils import (
             Prehashed,
@@ -61,7 +65,10 @@ def sign(private: bytes, digest: bytes, public: bytes) -> bytes:
         _missing()
     key = ec.derive_private_key(int.from_bytes(private, "big"), ec.SECP256K1())
     # Prehashed wants to know the length, and RFC 6979 a hash for its nonce: Ethereum's is SHA-256.
-    how = ec.ECDSA(Prehashed(SHA256()), deterministic_signing=True)
+    try:
+        how = ec.ECDSA(Prehashed(SHA256()), deterministic_signing=True)
+    except UnsupportedAlgorithm:
+        how = ec.ECDSA(Prehashed(SHA256()))
     r, s = decode_dss_signature(key.sign(digest, how))
     s = min(s, ORDER - s)
     pair = r.to_bytes(32, "big") + s.to_bytes(32, "big")
