@@ -10,6 +10,7 @@ import pytest
 
 from microwamp import boards
 from microwamp.boards import PROOFS, bytecode
+from microwamp.bridge import config
 from wamp.errors import ConfigurationError
 from wamp.transport import make
 
@@ -89,6 +90,16 @@ def test_urls_fit_the_buffers_and_no_pin_is_the_flashs(name):
         assert board.flashing.families and board.flashing.drive
     if "esptool" == board.flashing.method:
         assert board.flashing.offset == board.flash["firmware"][0]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_bridge_holds_the_lines_so_that_nothing_is_reset(name):
+    lines = config.BOARDS[name]
+    modem = ALL[name].modem
+    if modem.crosswise:  # one alone would do something
+        assert lines.dtr == lines.rts is not None
+    if modem.hupcl != "none":
+        assert lines.hupcl is False
 
 
 def test_classic_esp32_is_never_given_the_pins_of_its_flash():

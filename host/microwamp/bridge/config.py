@@ -37,11 +37,13 @@ BOARDS: Final[dict[str, Board]] = {
     "RPI_PICO": Board(dtr=True, rts=True, hupcl=False),
     "RPI_PICO_W": Board(dtr=True, rts=True, hupcl=False),
     "RPI_PICO2": Board(dtr=True, rts=True, hupcl=False),
+    "RPI_PICO2_W": Board(dtr=True, rts=True, hupcl=False),
     # Two transistors on the adapter's DTR and RTS pull EN and GPIO0: both off is "run".
     "ESP32_GENERIC": Board(dtr=False, rts=False, hupcl=False, settle_ms=300),
     "ESP8266_GENERIC": Board(dtr=False, rts=False, hupcl=False, settle_ms=300),
     "ESP32_GENERIC_S3": Board(dtr=True, rts=False, hupcl=False),
-    "ESP32_GENERIC_C3": Board(dtr=True, rts=False, hupcl=False),
+    # The unit in the chip takes DTR alone for "boot loader at the next reset".
+    "ESP32_GENERIC_C3": Board(dtr=True, rts=True, hupcl=False),
     "PYBV11": Board(dtr=True, rts=True, hupcl=False),
 }
 
