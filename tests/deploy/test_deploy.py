@@ -5,12 +5,9 @@ Most tests put a few small files on it instead of the library: what is tried is 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from deploying import FEW, check_whole, deploy, run
@@ -20,7 +17,6 @@ from test_application import image
 import wamp
 from microwamp.boards import deployment
 from microwamp.boards.remote import Remote
-from microwamp.router import Principal, RealmConfig, Router, RouterConfig
 
 
 @pytest.fixture(autouse=True)
@@ -32,59 +28,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployment, "device_files", lambda arch: FEW)
-
-
-# -- all of it, as a user does --------------------------------------------------------------------
-
-
-@pytest.mark.timeout(120)
-async def test_the_five_minutes(tmp_path: Path) -> None:
-    """From an empty board to a call, every step by its command, in an empty folder."""
-
-    async def microwamp(*words: str, status: int = 0) -> str:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "microwamp", *words),
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        octets, _ = await asyncio.wait_for(process.communicate(), 120)
-        assert process.returncode == status, octets.decode()
-        return octets.decode()
-
-    realm = RealmConfig("devices", anonymous="user")
-    config = RouterConfig((realm,), listen=("rs://127.0.0.1:0",))
-    async with Router(config, lambda *report: None) as router:
-        url = router.urls[0]
-    flash = tmp_path / "flash"
-    with FlashBoard(flash) as board:
-        planned = json.loads(await microwamp("deploy", board.port, "--dry-run", "--json"))
-        assert planned["write"].keys() >= {"/lib/wamp/client.mpy", "/main.py", "/wamp.json"}
-        refused = await microwamp("provision", board.port, status=2)
-        assert f"the library is not on the board yet: `microwamp deploy {board.port}`" in refused
-        assert files(flash) == {}, "a dry run writes nothing"
-        first = json.loads(
-            await microwamp("deploy", board.port, "--url", url, "--json", "--heartbeat", "0")
-        )
-        assert first["written"] == len(planned["write"]) and first["kept"] == 0
-        await asyncio.to_thread(board.wait, "there is no key file /device.key")
-        made = json.loads(await microwamp("provision", board.port, "--name", "pico", "--json"))
-        key = files(flash)["/device.key"].decode()
-        private = next(line.split()[1] for line in key.splitlines() if "private" in line)
-        assert made["public_key"] in key and private not in json.dumps(made)
-        assert made["crossbar"].startswith('"pico": {"authorized_keys": ["' + made["public_key"])
-        principal = Principal("pico", "device", public_keys=(made["public_key"],))
-        realm = RealmConfig("devices", anonymous="user", principals=(principal,))
-        async with Router(RouterConfig((realm,), listen=(url,)), lambda *report: None):
-            await asyncio.to_thread(board.wait, "joined devices as pico")
-            out = await microwamp("call", "--url", url, "com.example.led", "true")
-            assert out.strip() == "true"
-        second = json.loads(await microwamp("deploy", board.port, "--json"))
-        assert second["written"] == second["octets"] == 0
-        assert second["sent"] < first["sent"] / 20
-        text = board.text
-    assert private not in text, "the private key was printed"
 
 
 # -- only what changed ----------------------------------------------------------------------------

@@ -5,9 +5,9 @@ The wheel is built and installed into a venv of its own; its dependencies are th
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import re
 import subprocess
 import sys
 import sysconfig
@@ -20,6 +20,7 @@ import pytest
 from flashboard import FlashBoard, files
 
 from microwamp.cli import COMMANDS
+from microwamp.router import Principal, RealmConfig, Router, RouterConfig
 from microwamp_rig import fiveminutes
 from microwamp_rig.process import free_ports
 
@@ -49,8 +50,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**found, "PATH": f"{home / 'bin'}:/usr/bin:/bin"}
 
 
+Microwamp = Callable[..., str]
+
+
 @pytest.fixture
-def microwamp(environment: dict[str, str], tmp_path: Path) -> Callable[..., str]:
+def microwamp(environment: dict[str, str], tmp_path: Path) -> Microwamp:
+    """Runs the command in an empty folder; what it said, of an error what stderr has."""
     folder = tmp_path / "empty"
     folder.mkdir()
 
@@ -66,7 +71,7 @@ def microwamp(environment: dict[str, str], tmp_path: Path) -> Callable[..., str]
         )
         assert done.returncode == status, done.stdout + done.stderr
         assert list(folder.iterdir()) == []
-        return done.stdout
+        return done.stderr if status else done.stdout
 
     return run
 
@@ -95,34 +100,22 @@ def test_commands_for_boards_speak_json_and_can_be_tried_first(microwamp, name):
     assert ("--dry-run" in text) == (name != "ports")
 
 
-def test_commands_for_boards(microwamp, tmp_path):
+def test_ports_and_flash(microwamp, tmp_path):
     def say(*words: str) -> Any:
         return json.loads(microwamp(*words, "--json"))
 
-    assert say("ports", "--check")["traps"] == []
+    assert isinstance(say("ports")["ports"], list)
     drive = tmp_path / "drive"
     drive.mkdir()
     (drive / "INFO_UF2.TXT").write_text("Board-ID: RPI-RP2\n")
     words = ("flash", "RPI_PICO", "--firmware", str(FIRMWARE), "--drive", str(drive))
     assert say(*words, "--dry-run")["how"] == f"the drive {drive}"
     assert [path.name for path in drive.iterdir()] == ["INFO_UF2.TXT"]
-    flash = tmp_path / "flash"
-    with FlashBoard(flash) as board:
-        planned = say("deploy", board.port, "--anonymous", "--dry-run")
-        assert files(flash) == {}
-        done = say("deploy", board.port, "--anonymous")
-        assert done["written"] == len(planned["write"]) > 60
-        assert say("deploy", board.port, "--dry-run")["write"] == {}
-        assert say("provision", board.port, "--dry-run") == {"dry_run": True, "there": False}
-        assert "/device.key" not in files(flash)
-        made = say("provision", board.port)
-        assert re.fullmatch("[0-9a-f]{64}", made["public_key"])
-        assert say("provision", board.port, "--dry-run")["there"]
-    assert made["public_key"] in files(flash)["/device.key"].decode()
 
 
 def test_firmware_has_to_be_named_there(microwamp):
-    assert microwamp("flash", "RPI_PICO", status=2) == ""
+    said = microwamp("flash", "RPI_PICO", status=2)
+    assert "no firmware for RPI_PICO: give --firmware FILE.uf2" in said
 
 
 @pytest.mark.timeout(280)
@@ -142,3 +135,45 @@ def test_the_five_minutes_on_an_emulated_pico(environment, tmp_path):
     assert "joined    devices pico by cryptosign" in said["microwamp router"]
     assert steps[-1].command == "microwamp call com.example.led true"
     assert steps[-1].output == "true"
+
+
+@pytest.mark.timeout(180)
+async def test_from_an_empty_board_to_a_call(microwamp: Microwamp, tmp_path: Path) -> None:
+    """MicroPython without any of our files, every step by its command."""
+
+    async def say(*words: str) -> Any:
+        return json.loads(await asyncio.to_thread(microwamp, *words, "--json"))
+
+    realm = RealmConfig("devices", anonymous="user")
+    config = RouterConfig((realm,), listen=("rs://127.0.0.1:0",))
+    async with Router(config, lambda *report: None) as router:
+        url = router.urls[0]
+    flash = tmp_path / "flash"
+    with FlashBoard(flash) as board:
+        planned = await say("deploy", board.port, "--dry-run")
+        assert planned["write"].keys() >= {"/lib/wamp/client.mpy", "/main.py", "/wamp.json"}
+        refused = await asyncio.to_thread(microwamp, "provision", board.port, status=2)
+        assert f"the library is not on the board yet: `microwamp deploy {board.port}`" in refused
+        assert files(flash) == {}, "a dry run writes nothing"
+        first = await say("deploy", board.port, "--url", url, "--heartbeat", "0")
+        assert first["written"] == len(planned["write"]) and first["kept"] == 0
+        await asyncio.to_thread(board.wait, "there is no key file /device.key")
+        assert await say("provision", board.port, "--dry-run") == {"dry_run": True, "there": False}
+        assert "/device.key" not in files(flash)
+        made = await say("provision", board.port, "--name", "pico")
+        key = files(flash)["/device.key"].decode()
+        private = next(line.split()[1] for line in key.splitlines() if "private" in line)
+        assert made["public_key"] in key and private not in json.dumps(made)
+        principal = Principal("pico", "device", public_keys=(made["public_key"],))
+        realm = RealmConfig("devices", anonymous="user", principals=(principal,))
+        async with Router(RouterConfig((realm,), listen=(url,)), lambda *report: None):
+            await asyncio.to_thread(board.wait, "ready: com.example.info, ping, led, memory")
+            assert await say("call", "--url", url, "com.example.led", "true") == {
+                "args": [True],
+                "kwargs": {},
+            }
+        second = await say("deploy", board.port)
+        assert second["written"] == second["octets"] == 0
+        assert second["sent"] < first["sent"] / 20
+        text = board.text
+    assert private not in text, "the private key was printed"
