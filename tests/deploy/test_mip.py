@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flashboard import FlashBoard, files
+from deploying import FEW, check_whole, deploy
+from flashboard import SIZE, FlashBoard, files
 
+import wamp
 from microwamp import boards
-from microwamp.boards import bytecode
+from microwamp.boards import bytecode, deployment
+from microwamp.boards.remote import Remote
+from microwamp_rig.rp2040.flash import make_image
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "firmware" / "tools" / "package_json.py"
@@ -64,16 +68,37 @@ def test_bytecode_is_installed_by_mip(tmp_path):
 
 
 def test_sources_of_the_repository_are_installed_by_mip(tmp_path):
-    flash = tmp_path / "flash"
+    """As from a repository: package.json and paths beside it. A few of them; all are there."""
     listed = json.loads((ROOT / "package.json").read_text())
-    few = {**listed, "urls": [u for u in listed["urls"] if u[0] in ("wamp/__init__.py",)]}
+    for target, source in listed["urls"]:
+        assert (ROOT / source).is_file() and source == f"firmware/lib/{target}"
+    few = ("wamp/__init__.py", "wamp/errors.py", "wamp/cbor.py")
+    listed["urls"] = [one for one in listed["urls"] if one[0] in few]
     folder = tmp_path / "site"
     (folder / "firmware/lib").mkdir(parents=True)
     (folder / "firmware/lib/wamp").symlink_to(boards.library())
-    (folder / "package.json").write_text(json.dumps(few))
+    (folder / "package.json").write_text(json.dumps(listed))
+    flash = tmp_path / "flash"
     with served(folder) as url, FlashBoard(flash) as board:
         board.wait(">>> ")
         install(board.port, f"{url}/package.json")
-    assert files(flash) == {
-        "/lib/wamp/__init__.py": (boards.library() / "__init__.py").read_bytes()
+        with Remote(board.port) as remote:
+            assert remote.facts().wamp == listed["version"] == wamp.__version__
+            assert remote.exec("import wamp\nprint(wamp.errors.Error.__name__)") == "Error\n"
+    sources = ROOT / "firmware" / "lib"
+    assert files(flash) == {f"/lib/{name}": (sources / name).read_bytes() for name in few}
+
+
+def test_what_mip_installed_is_replaced_by_deploy(tmp_path, monkeypatch):
+    """Sources would hide the bytecode."""
+    flash = tmp_path / "flash"
+    older = {
+        "lib/wamp/__init__.py": b"__version__ = '0.0.9'",
+        "lib/wamp/errors.py": (boards.library() / "errors.py").read_bytes(),
     }
+    flash.write_bytes(make_image(older, SIZE))
+    monkeypatch.setattr(deployment, "device_files", lambda arch: FEW)
+    with FlashBoard(flash) as board:
+        done = deploy(board)
+    assert done.removed == 2
+    check_whole(flash)
