@@ -10,7 +10,7 @@ import pytest
 import serial
 
 from microwamp import cli
-from microwamp.boards import finding
+from microwamp.boards import finding, flashing
 from microwamp_rig.pty import Pty
 
 
@@ -85,6 +85,20 @@ def test_listing(monkeypatch, capsys, port):
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [])
     assert cli.main(["ports"]) == 0
     assert "is the cable one for data" in capsys.readouterr().out
+
+
+def test_boot_loaders_drives_are_listed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [])
+    monkeypatch.setattr(flashing, "drives", lambda: [tmp_path])
+    (tmp_path / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\nBoard-ID: RPI-RP2\n")
+    assert cli.main(["ports", "--check"]) == 0
+    out = capsys.readouterr().out
+    assert f"{tmp_path}  RPI_PICO or RPI_PICO_W, in its boot loader: `microwamp flash`\n" in out
+    assert "nothing stands in the way" in out
+    (tmp_path / "INFO_UF2.TXT").write_text("Board-ID: Other\n")
+    assert cli.main(["ports", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["drives"] == [{"path": str(tmp_path), "boards": []}]
 
 
 def test_a_port_that_others_own(monkeypatch, port):

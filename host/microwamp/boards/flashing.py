@@ -17,7 +17,7 @@ from pathlib import Path
 
 from wamp.errors import ConfigurationError, TransportError
 
-from . import Board, source_tree
+from . import Board, boards, source_tree
 from .remote import Remote
 
 FAMILIES = {
@@ -178,16 +178,29 @@ def drives(mounts: Path = Path("/proc/mounts")) -> list[Path]:
     return found
 
 
+def _board_id(drive: Path) -> list[str]:
+    # RP2350's says "Board-ID: RP2350", RP2040's "Board-ID: RPI-RP2".
+    info = (drive / _INFO).read_text(errors="replace")
+    return [line.partition(":")[2].strip() for line in info.splitlines() if "Board-ID" in line]
+
+
+def boards_of(drive: Path) -> list[str]:
+    """Names of the boards that a boot loader's drive may be of."""
+    try:
+        names = _board_id(drive)
+    except OSError:
+        return []
+    return [board.name for board in boards().values() if [board.flashing.drive] == names]
+
+
 def check_drive(board: Board, drive: Path) -> None:
     """Raises ConfigurationError unless a drive is that of this board's boot loader."""
     try:
-        info = (drive / _INFO).read_text(errors="replace")
+        names = _board_id(drive)
     except OSError:
         raise ConfigurationError(
             f"{drive} is no drive of a UF2 boot loader: it has no {_INFO}"
         ) from None
-    # RP2350's says "Board-ID: RP2350", RP2040's "Board-ID: RPI-RP2".
-    names = [line.partition(":")[2].strip() for line in info.splitlines() if "Board-ID" in line]
     if names != [board.flashing.drive]:
         shown = ", ".join(names) or "nothing"
         raise ConfigurationError(

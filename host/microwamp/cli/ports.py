@@ -2,7 +2,9 @@
 
 import argparse
 import json
+from typing import Any
 
+from ..boards import flashing
 from ..boards.finding import Port, ports, traps
 
 
@@ -19,20 +21,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """List them; status 1 if --check found something."""
     found = ports()
+    drives = [(path, flashing.boards_of(path)) for path in flashing.drives()]
     wrong = traps(found) if options.check else []
     if options.json:
-        listing = {"ports": [vars(port) for port in found]}
+        listing: dict[str, Any] = {"ports": [vars(port) for port in found]}
+        listing["drives"] = [{"path": str(path), "boards": names} for path, names in drives]
         if options.check:
             listing["traps"] = [vars(one) for one in wrong]
         print(json.dumps(listing))
         return 1 if wrong else 0
     for port in found:
         print(f"{port.name}  {port.device}  {port.usb}  {_guess(port)}")
-    if not found:
+    for path, names in drives:
+        print(f"{path}  {' or '.join(names) or 'unknown'}, in its boot loader: `microwamp flash`")
+    if not found and not drives:
         print("no USB port is there: is the cable one for data, and the board powered?")
     for one in wrong:
         print(f"trap: {one.port + ': ' if one.port else ''}{one.text}")
-    if options.check and found and not wrong:
+    if options.check and (found or drives) and not wrong:
         print("nothing stands in the way")
     return 1 if wrong else 0
 
