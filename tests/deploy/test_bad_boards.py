@@ -152,6 +152,26 @@ def test_interpreter_that_does_not_fit(monkeypatch, changes, said):
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["", "1", "(1, 2)", "nonsense", "(" * 5000, repr(facts(version=1)), repr(facts(mpy="x"))],
+)
+def test_answers_that_are_none(monkeypatch, text):
+    monkeypatch.setattr(Remote, "exec", lambda self, code: text)
+    with pytest.raises(wamp.ConfigurationError, match="no MicroPython that we know"):
+        Remote("/dev/x").facts()
+    monkeypatch.setattr(Remote, "exec", lambda self, code: "tick\n00ff")
+    with pytest.raises(wamp.RemoteProtocolError, match="instead of /wamp.json came 'tick 00ff'"):
+        Remote("/dev/x").read("/wamp.json")
+
+
+@pytest.mark.parametrize("octets", [b"{", b"\xff", b"[" * 4000, b'{"url": 1}', b"null"])
+def test_configuration_on_the_board_that_is_broken_is_not_kept(monkeypatch, octets):
+    monkeypatch.setattr(Remote, "read", lambda self, path: octets)
+    merged = settings.merge(Remote("/dev/x"), Facts(facts()), {"realm": "new"})
+    assert merged == b'{\n "realm": "new",\n "url": "serial:"\n}\n'
+
+
+@pytest.mark.parametrize(
     "arch, number",
     [("armv6m", 4), ("armv7emsp", 7), ("xtensawin", 10), ("rv32imc", 11), (None, 2), (None, 0)],
 )

@@ -306,7 +306,7 @@ class Remote:
         """What is there. Raises ConfigurationError where it cannot run the library."""
         try:
             facts = Facts(ast.literal_eval(self.exec(_FACTS)))
-        except (ValueError, SyntaxError, RemoteProtocolError) as e:
+        except (ValueError, TypeError, SyntaxError, RecursionError, RemoteProtocolError) as e:
             raise ConfigurationError(
                 f"port {self.port}: this is no MicroPython that we know: {_text(str(e))}"
             ) from e
@@ -392,7 +392,13 @@ class Remote:
             "except OSError:\n    print('-')\n"
         )
         text = self.exec(code).strip()
-        return None if text == "-" else bytes.fromhex(text)
+        try:
+            return None if text == "-" else bytes.fromhex(text)
+        except ValueError:
+            raise RemoteProtocolError(
+                f"port {self.port}: instead of {path} came {_text(text)!r}: does something on the"
+                " board print all the time?"
+            ) from None
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -47,7 +47,7 @@ def merge(remote: Remote, facts: Facts, given: dict[str, Any]) -> bytes:
         try:
             found = json.loads(octets)
             checker().check(found)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = {}  # broken: it would be of no use to keep it
     merged = {"url": console_url(facts), **found, **given}
     return render(merged)
