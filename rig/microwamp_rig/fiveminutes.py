@@ -205,11 +205,14 @@ def run(
                 key = found[0] if found else key
             if "microwamp flash" in words:
                 staying[0][0].wait("console")  # the board has started anew
-        # In the end: the bridge before the router, the board last.
-        for terminal, step in reversed(staying):
-            text = terminal.text
+        for terminal, _ in staying:
+            if "microwamp router" in terminal.command:
+                terminal.wait("wamp.close")  # of the last call's session
+        for terminal, step in staying:
+            step.output = terminal.text
+        # The bridge before the router, the board last.
+        for terminal, _ in reversed(staying):
             terminal.stop()
-            step.output = text
     for step in steps:
         step.output = step.output.replace(env["MICROWAMP_URL"], ROUTER)
     return steps
@@ -223,6 +226,11 @@ def transcript(steps: list[Step]) -> Iterator[str]:
         if step.output:
             yield from step.output.split("\n")
     yield "```"
+
+
+def typed(text: str) -> list[str]:
+    """The commands of a transcript, normalised."""
+    return [line[2:] for line in normalised(text).split("\n") if line.startswith("$ ")]
 
 
 def normalised(text: str) -> str:

@@ -130,6 +130,8 @@ def test_the_five_minutes_on_an_emulated_pico(environment, tmp_path):
         tcp_port=free_ports(1)[0],
         skip=("pip",),
     )
+    shown = (ROOT / "docs" / "five-minutes.md").read_text()
+    assert fiveminutes.typed(fiveminutes.document(steps)) == fiveminutes.typed(shown)
     said = {step.command.partition(" -")[0]: step.output for step in steps}
     assert "2 files written" in said["microwamp deploy ./pico"]
     assert "joined    devices pico by cryptosign" in said["microwamp router"]
