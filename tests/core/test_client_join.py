@@ -108,6 +108,24 @@ def end(router, error):
     router.make = make_and_end
 
 
+async def test_ctrl_c_is_not_replaced_by_what_comes_of_it():
+    """It hits the middle of anything. The polite end may then fail: it must count all the same."""
+    router = Router()
+
+    def welcome_and_interrupt(message):
+        router.answer(message)
+        router.drop(KeyboardInterrupt())
+
+    async def finish():
+        raise AttributeError("what comes of tables of asyncio that are half written")
+
+    router.on[1] = welcome_and_interrupt
+    async with Scripted(router, join=False) as client:
+        client._transport.finish = finish
+        await fails(KeyboardInterrupt, client._session())
+        assert client._transport.closes == 1 and client.session is None
+
+
 async def test_refusals_without_reconnect():
     for name, script, kind, word in REFUSALS:
         router = Router()

@@ -247,6 +247,10 @@ class Client:
             try:
                 if not isinstance(error, TransportError):
                     await transport.finish()
+            except Exception:
+                # It is over in any case, and what ends us, such as Ctrl-C in the middle of
+                # anything, asyncio's own tables too, is not to be replaced.
+                pass
             finally:
                 transport.close()
         return error

@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from ._port import MICROPYTHON, random32, ticks
-from .errors import ConfigurationError, LocalProtocolError, TransportError
+from .errors import ConfigurationError, LocalProtocolError, TransportError, TransportLost
 from .link import Link, diff
 from .linkcontrol import resume
 from .transport import BACKLOG_MAX
@@ -114,6 +114,8 @@ async def _until(transport, true, ms):
 
 async def reopen(transport, port, link):
     """A cable that was bumped: the connection outlives it for lost_ms. Returns no octets."""
+    if not hasattr(port, "reopen"):
+        raise TransportLost("%s: the port cannot be read" % transport.url)
     if transport._port is not None and await port.reopen():
         if transport._port is None:
             port.close()  # the transport was closed meanwhile
