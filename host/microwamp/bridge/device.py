@@ -20,7 +20,7 @@ from wamp.transport import explain
 
 from . import handover
 from .config import PortConfig
-from .console import Lines
+from .console import Console
 from .guard import OVERHEAD, Guard
 from .line import WINDOW, Line
 from .relay import Relay
@@ -71,7 +71,6 @@ class Device:
         self._report_to = report
         self._tls = tls
         self._find = find
-        self._lines = Lines(self._console_line)
         self._link = Line(self.config.lost_ms)
         self._alarm = Alarm(self._tick)
         self._port: Any = None
@@ -104,6 +103,7 @@ class Device:
             "console_lines": 0, "console_dropped": 0, "dropped": 0, "faults": 0, "handed_over": 0,
             "messages_in": 0, "messages_out": 0, "octets_in": 0, "octets_out": 0,
         }  # fmt: skip
+        self._console = Console(lambda line: self.report("console", text=line), self.counts)
 
     def report(self, event: str, **fields: Any) -> None:
         """One line in the log."""
@@ -316,7 +316,7 @@ class Device:
             elif kind == CLOSED:
                 self._link_closed(*value)
             elif kind == CONSOLE and self.config.console != "off":
-                self._printed(value)
+                self._console.feed(value, self._guard.console, self._clock())
 
     def _count(self, relay: Relay) -> None:
         """Hold the device back once it has sent more than it may."""
@@ -440,33 +440,9 @@ class Device:
                 handle.cancel()
         self._give_up = self._free = None
         if relay is not None:
-            self._sum(relay, self.counts)
-
-    @staticmethod
-    def _sum(relay: Relay, counts: dict[str, int]) -> None:
-        into = zip(
-            ("messages_in", "messages_out", "octets_in", "octets_out", "dropped"),
-            (*relay.splice.messages, *relay.passed, relay.splice.dropped),
-            strict=True,
-        )
-        for name, n in into:
-            counts[name] += n
+            relay.add_to(self.counts)
 
     # -- the console
-
-    def _printed(self, octets: bytes) -> None:
-        # Once too much has come, it is not even looked at.
-        if self._guard.console.take(0, self._clock()):
-            self.counts["console_dropped"] += octets.count(b"\n")
-        else:
-            self._lines.feed(octets)
-
-    def _console_line(self, line: str) -> None:
-        if self._guard.console.take(1, self._clock()):
-            self.counts["console_dropped"] += 1
-            return
-        self.counts["console_lines"] += 1
-        self.report("console", text=line)
 
     def type(self, octets: bytes) -> None:
         """Octets for the device's console, as somebody typed them.
@@ -497,7 +473,7 @@ class Device:
         link, relay = self._link, self._relay
         counts = dict(self.counts)
         if relay is not None:
-            self._sum(relay, counts)
+            relay.add_to(counts)
         return {
             "name": self.name,
             "port": self.config.port,
@@ -525,7 +501,7 @@ class Device:
                 "resent": link.resent,
                 "timeouts": link.timeouts,
             },
-            "counts": {**counts, "noise": self._lines.noise},
+            "counts": {**counts, "noise": self._console.noise},
         }
 
     # -- the end

@@ -260,6 +260,14 @@ class Relay:
             self._owner.relay_session(self.realm, None)
             self.session = None
 
+    def add_to(self, counts: dict[str, int]) -> None:
+        """Add what has passed so far to a device's counters."""
+        counts["messages_in"] += self.splice.messages[0]
+        counts["messages_out"] += self.splice.messages[1]
+        counts["octets_in"] += self.passed[0]
+        counts["octets_out"] += self.passed[1]
+        counts["dropped"] += self.splice.dropped
+
     # -- handed over to another process
 
     def state(self) -> dict[str, Any] | None:
