@@ -213,9 +213,11 @@ class Life(ISession):
         self._transport = transport
         send_list = getattr(transport, "send_list", None)
         if send_list is None:
-            # Another ITransport than ours takes messages as objects.
+            # Another ITransport than ours takes messages as objects. Arguments may be a tuple.
             def send_list(wmsg: list[Any]) -> None:
-                transport.send(Message.parse(wmsg))
+                transport.send(
+                    Message.parse([list(x) if type(x) is tuple else x for x in wmsg])
+                )
 
         self._send_list = send_list
         self._leaving = False
