@@ -106,7 +106,7 @@ async def test_a_transport_of_ours_that_is_aborted() -> None:
             await session.joined
         pending = session.call("com.example.never")
         await asyncio.sleep(0)  # what was called is written at the end of a turn
-        late: Any = Call(9, "com.example.late")
+        late = Call(9, "com.example.late")
         transport.abort()
         assert not transport.isOpen()
         with pytest.raises(TransportLost):

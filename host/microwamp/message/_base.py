@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .._text import shown
 from ..exception import LocalProtocolError, RemoteProtocolError
 from ._check import Keys, Kind, is_uri, misuse, unfit
 from ._passthru import KINDS, Form, on_wire, settle
 from ._uri import CUSTOM, fits_uri, matches
+
+if TYPE_CHECKING:
+    from ..interfaces import IMessage
+else:
+    IMessage = object  # interfaces registers Message: a metaclass would cost each message time
 
 
 class FlatBuffersTable:
@@ -19,7 +24,7 @@ class FlatBuffersTable:
         raise NotImplementedError
 
 
-class Message:
+class Message(IMessage):
     """Base of all messages; only the classes derived from it are used.
 
     Attributes may be changed; call `uncache()` after that. Two messages are equal if they are of
