@@ -6,7 +6,7 @@ Operations: "parse" (a list: gives attributes and what marshal makes of it), "ma
 same), "call" (keywords for a function of autobahn.wamp.message), "attr" (keywords for an options
 class of autobahn.wamp.types: gives message_attr()), "typeid" (keywords for TransportDetails: gives
 channel_typeid), "details" (a dictionary for TransportDetails or SessionDetails: parsed and
-marshalled).
+marshalled), "facts" (nothing: gives the answers of python_facts.py).
 """
 
 import ast
@@ -16,7 +16,13 @@ import txaio  # type: ignore[import-not-found]
 
 txaio.use_asyncio()
 
-from autobahn.wamp import message, types  # type: ignore[import-not-found]  # noqa: E402
+from autobahn.wamp import (  # type: ignore[import-not-found]  # noqa: E402
+    exception,
+    message,
+    request,
+    types,
+)
+from python_facts import facts  # noqa: E402
 
 
 def said(made):
@@ -45,6 +51,8 @@ def run(operation, name, argument):
         return types.TransportDetails(**argument).channel_typeid
     if operation == "details":
         return getattr(types, name).parse(argument).marshal()
+    if operation == "facts":
+        return facts(exception, message, types, request)
     raise AssertionError(operation)
 
 

@@ -14,8 +14,9 @@ import pytest
 from message_differences import DIFFERENCES
 from message_samples import GOOD as FITTING
 from message_samples import element, full, holder, least, plain_options
+from python_facts import facts
 
-from microwamp import message
+from microwamp import exception, message, request
 from microwamp import types as _types
 from microwamp.exception import ProtocolError
 from microwamp.message._table import ROWS, Row
@@ -269,3 +270,27 @@ def test_differences_are_as_documented(index: int, its_results: list[tuple[str, 
     assert (essence(value) if outcome == "ok" else outcome) == its, what
     assert essence(ours(operation, name, argument)) == own, what
     assert its != own
+
+
+def test_differences_of_the_python_side() -> None:
+    """Those that docs/host-api.md lists below its table; with autobahn's answer and ours."""
+    answers = {
+        "Error is a RuntimeError": (True, False),
+        "NotAuthorized is an Error": (False, True),
+        "InvalidUriError is a ProtocolError": (False, True),
+        "a word that is none": (None, False),
+        "a word of one's own": ("Match", "bool"),
+        "str of an ApplicationError": ("ApplicationError(err", "a.b: one, 2 {'k': 3}"),
+        "repr of a message": ("<autobah", "Publish("),
+        "colours in str": (True, False),
+        "the ident of a publisher": (
+            "AssertionError",
+            {"session": 7, "authid": "joe", "authrole": None},
+        ),
+        "channels of UDP": (["CHANNEL_TYPE_UDP"], []),
+        "build of Publish": (True, False),
+    }
+    ((_, its),) = autobahn([("facts", "", None)])
+    own = facts(exception, message, types, request)
+    assert {q: (its[q], own[q]) for q in own if its[q] != own[q]} == answers
+    assert len(own) - len(answers) == 4
