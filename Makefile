@@ -16,6 +16,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-crossbar stubs test lint demo five-minutes hil fuzz bench-device bench-messages bench-session clean
+.PHONY: help setup setup-crossbar stubs test lint demo hil fuzz bench-device bench-messages bench-session bench-bridge clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -68,6 +69,9 @@ bench-messages: setup setup-crossbar  ## messages through the serializers, side 
 
 bench-session: setup setup-crossbar  ## a session through crossbar, side by side with autobahn and bare asyncio
 	nice -n 5 $(VENV)/bin/python bench/session/run.py
+
+bench-bridge: setup  ## the bridge: goodput, what it adds to a message, racks of devices, ten thousand faults
+	nice -n 5 $(VENV)/bin/python bench/bridge/run.py $(BENCH)
 
 include firmware/firmware.mk
 

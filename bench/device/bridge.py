@@ -28,6 +28,8 @@ PUBLIC = bytes(ed25519.run(ed25519.public_key(SEED))).hex()
 KEY = f"public-key-ed25519: {PUBLIC}\nprivate-key-ed25519: {SEED.hex()}\n"
 CALLS = 20
 EVENTS, SIZE = 20, 1024
+CYCLES_MS = 125_000
+OVERHEAD = 14  # octets of a frame
 
 PROGRAM = """
 import asyncio
@@ -86,10 +88,18 @@ async def measure(baud: int) -> dict[str, Any]:
                 begin = board.emulated_ms
                 assert await host.call("com.example.ping", number) == number
                 trips.append(board.emulated_ms - begin)
-            begin = board.emulated_ms
+            link = bridge.status()["link"]
+            begin, cycles = board.emulated_ms, board.cycles
+            stream, frames = bridge.status()["counts"]["octets_in"], link["received"]
             await host.call("com.example.send", EVENTS, timeout_ms=50000)
             await all_here.wait()
-            goodput = EVENTS * SIZE / (board.emulated_ms - begin)
+            took = board.emulated_ms - begin
+            goodput = EVENTS * SIZE / took
+            cpu_ms = (board.cycles - cycles) / CYCLES_MS
+            status = bridge.status()
+            stream = status["counts"]["octets_in"] - stream
+            carried = stream + OVERHEAD * (status["link"]["received"] - frames)
+            wire_ms = carried * 10 / baud * 1000
             begin = board.emulated_ms
             await board.hard_reset()
             await board.expect("ready")
@@ -101,6 +111,10 @@ async def measure(baud: int) -> dict[str, Any]:
         "call_ms": round(statistics.median(trips), 2),
         "goodput_kB_s": round(goodput, 1),
         "of_the_line": round(goodput * 1000 / (baud / 10), 2),
+        # Of one message. The line and the processor work at the same time, mostly.
+        "message_ms": round(took / EVENTS, 2),
+        "wire_ms": round(wire_ms / EVENTS, 2),
+        "cpu_ms": round(cpu_ms / EVENTS, 2),
         "reset_to_joined_ms": round(rejoined, 1),
     }
 
@@ -119,7 +133,9 @@ def main() -> int:
             share = f"{found['of_the_line']:.0%} of the line"
             print(
                 f"{baud:7} baud: a call {found['call_ms']} ms (median of {CALLS}), "
-                f"plain events of {SIZE} octets {found['goodput_kB_s']} kB/s ({share}), "
+                f"plain events of {SIZE} octets {found['goodput_kB_s']} kB/s ({share}; of "
+                f"{found['message_ms']} ms each the line is busy for {found['wire_ms']}, the "
+                f"processor for {found['cpu_ms']}), "
                 f"reset to joined {found['reset_to_joined_ms']} ms",
                 flush=True,
             )

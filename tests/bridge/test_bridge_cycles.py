@@ -1,0 +1,33 @@
+"""Unplugging, resets and kills, a few hundred of them in a hundredth of the time: nothing is left.
+
+The long run is a stage of `make bench-bridge`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from microwamp_rig.scaledtime import scaled_time
+
+BENCH = Path(__file__).parents[2] / "bench" / "bridge"
+
+
+def test_nothing_is_left_of_two_hundred_cycles(monkeypatch: pytest.MonkeyPatch):
+    """Descriptors and tasks are those of before, and no device is stuck; each part has a limit on
+    the wall's clock that is a hundred minutes of the devices'."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    import cycles
+
+    try:
+        with scaled_time(cycles.FACTOR) as runner:
+            found = runner.run(cycles.measure(200, seed=1, parts=2))
+    finally:
+        del sys.modules["cycles"]
+    assert found["cycles"] > 150 and set(found["events"]) == set(cycles.EVENTS)
+    assert found["grown"]["descriptors"] <= 0, found
+    assert found["grown"]["tasks"] <= 0, found
+    # A cycle that leaves one object of ours leaves its attributes and buffers too.
+    assert found["grown"]["objects"] < 1000, found
