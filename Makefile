@@ -70,7 +70,8 @@ bench-messages: setup setup-crossbar  ## messages through the serializers, side 
 bench-session: setup setup-crossbar  ## a session through crossbar, side by side with autobahn and bare asyncio
 	nice -n 5 $(VENV)/bin/python bench/session/run.py
 
-bench-bridge: setup  ## the bridge: goodput, what it adds to a message, racks of devices, ten thousand faults
+bench-bridge: setup firmware  ## the bridge: goodput, what it adds to a message, racks of devices, ten thousand faults
+	@command -v socat >/dev/null || ( $(call debian,socat) ) || echo "without socat, then"
 	nice -n 5 $(VENV)/bin/python bench/bridge/run.py $(BENCH)
 
 include firmware/firmware.mk

@@ -28,8 +28,8 @@ from microwamp_rig.line import Line
 from microwamp_rig.pty import Pty
 
 FACTOR = 100
-CELLS = 6
-_STUCK_S = 60.0  # on the wall: a hundred minutes of the cell's time
+CELLS = 4
+_STUCK_S = 120.0  # on the wall: more than three hours of the cell's time
 _QUIET_S = 20.0  # on the wall, until what is over has gone
 _UNLIMITED = Limits(messages_per_s=0, opens_per_s=0, noise_per_s=0)
 # What happens, and how often of a hundred times.

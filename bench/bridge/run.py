@@ -4,7 +4,7 @@
 
 Prints a table with a verdict for each goal and fails if one is missed. --quick: the smallest
 settings, which show that it runs and are no figures. --store: keep the stages that were run in
-figures.json. Stages: goodput, hops, busy, idle, cycles.
+figures.json. Stages: goodput, board, hops, busy, idle, cycles.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import logging
 import platform
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -50,6 +51,15 @@ def run_goodput(quick: bool, seed: int) -> list[dict[str, Any]]:
     ]
 
 
+def run_board(quick: bool, seed: int) -> list[dict[str, Any]]:
+    """On the emulated RP2040, in the board's time: nothing is drawn, so there is no seed."""
+    program = Path(__file__).parents[1] / "device" / "bridge.py"
+    done = subprocess.run(
+        [sys.executable, program, "--json"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def run_hops(quick: bool, seed: int) -> dict[str, Any]:
     names = [name for name in ("socat", "bare", "bridge") if name != "socat" or has_socat()]
     found = hops.measure(names, 1 if quick else 20)
@@ -74,6 +84,7 @@ def run_cycles(quick: bool, seed: int) -> dict[str, Any]:
 
 STAGES: dict[str, Callable[[bool, int], Any]] = {
     "goodput": run_goodput,
+    "board": run_board,
     "hops": run_hops,
     "busy": run_busy,
     "idle": run_idle,
@@ -115,13 +126,26 @@ def say_goodput(found: list[dict[str, Any]]) -> list[Verdict]:
     return said
 
 
+def say_board(found: list[dict[str, Any]]) -> list[Verdict]:
+    return [
+        (
+            f"RP2040 at {one['baud']} baud: {one['goodput_kB_s']} kB/s, {one['of_the_line']:.0%} "
+            f"of the line; of {one['message_ms']} ms a message the line is busy for "
+            f"{one['wire_ms']}, the processor for {one['cpu_ms']}",
+            True,
+        )
+        for one in found
+    ]
+
+
 def say_hops(found: dict[str, Any]) -> list[Verdict]:
     said: list[Verdict] = []
     for way in ("up", "down", "both"):
         bare = found["bare"][way]
         for name in ("socat", "bare", "bridge"):
             if name not in found:
-                said.append((f"{way:4} {name}: not installed, so it is left out", True))
+                text = f"{way:4} {name}: not installed (apt-get install socat), so it is left out"
+                said.append((text, True))
                 continue
             one = found[name][way]
             times = one["cpu_us"] / bare["cpu_us"]
@@ -188,6 +212,7 @@ def say_cycles(found: dict[str, Any]) -> list[Verdict]:
 
 SAY: dict[str, Callable[[Any], list[Verdict]]] = {
     "goodput": say_goodput,
+    "board": say_board,
     "hops": say_hops,
     "busy": say_busy,
     "idle": say_idle,
