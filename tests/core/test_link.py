@@ -332,59 +332,6 @@ def test_close_after_data():
     assert pair.device.send(b"x") == 0
 
 
-def quiet_pair():
-    """Both ends connected, with nothing under way."""
-    pair = Pair().connect()
-    pair.run(limit=1000)
-    return pair
-
-
-def test_an_acknowledgement_waits_for_a_frame_that_carries_it():
-    pair = quiet_pair()
-    device, bridge, now = pair.device, pair.bridge, pair.ticks()
-    assert bridge.receive(bytes(device.put(b"question", now)), now) == [(STREAM, b"question")]
-    assert bridge.output(now) is None and 0 < bridge.timeout(now) <= 10
-    assert bridge.send(b"answer") == 6
-    assert device.receive(bytes(bridge.output(now + 3)), now + 3) == [(STREAM, b"answer")]
-    assert device.pending() == 0
-    assert bridge.output(now + 3) is None and bridge.timeout(now + 3) > 10
-
-
-def test_an_acknowledgement_of_its_own_comes_in_time():
-    pair = quiet_pair()
-    device, bridge, now = pair.device, pair.bridge, pair.ticks()
-    bridge.receive(bytes(device.put(b"news", now)), now)
-    assert bridge.output(now) is None
-    later = now + bridge.timeout(now)
-    assert now < later <= now + 10
-    bridge.tick(later)
-    device.receive(bytes(bridge.output(later)), later)
-    assert device.pending() == 0
-    assert bridge.output(later) is None
-
-
-def test_much_is_acknowledged_at_once():
-    """Whoever sends must not wait for room: a quarter of what may be under way is answered."""
-    for size, frames in ((512, 2), (1, 16)):
-        pair = quiet_pair()
-        device, bridge, now = pair.device, pair.bridge, pair.ticks()
-        for i in range(frames):
-            assert bridge.output(now) is None, (size, i)
-            bridge.receive(bytes(device.put(bytes(size), now)), now)
-        device.receive(bytes(bridge.output(now)), now)
-        assert device.pending() == 0
-
-
-def test_a_question_is_answered_at_once():
-    pair = quiet_pair()
-    device, bridge, now = pair.device, pair.bridge, pair.ticks()
-    device.put(b"lost", now)
-    later = now + device.rto
-    device.tick(later)
-    bridge.receive(bytes(device.output(later)), later)  # PROBE
-    assert bridge.output(later) is not None
-
-
 def test_reset_ends_at_once():
     pair = Pair().connect()
     pair.bridge.close(linkframe.STOPPING, "bridge stopped", True)
