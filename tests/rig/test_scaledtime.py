@@ -10,7 +10,6 @@ import pytest
 from microwamp_rig.scaledtime import scaled_time
 from wamp._port import Alarm, ticks
 
-
 FACTOR = 100
 
 
