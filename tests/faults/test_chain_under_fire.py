@@ -82,6 +82,7 @@ async def held_low(chain: Chain, seconds: float) -> None:
 # what happens, for how many seconds, whether a session outlives it
 AT_EVERY_STATE = [
     (unplugged, 1.0, True),
+    (unplugged, 6.5, True),
     (unplugged, 12.0, False),
     (unplugged_at_the_board, 1.0, True),
     (bridge_killed, 0.0, False),
