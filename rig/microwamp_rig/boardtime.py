@@ -1,5 +1,4 @@
-"""Host code in the emulated boards' time, or in one that jumps: `EmulatedLoop`, and a library that
-goes by it."""
+"""Host code in the time of the emulated boards: `EmulatedLoop`, and a library that goes by it."""
 
 from __future__ import annotations
 
@@ -39,17 +38,4 @@ def emulated_time() -> Iterator[asyncio.Runner]:
     from microwamp_rig.rp2040.loop import EmulatedLoop
 
     with library_time(), asyncio.Runner(loop_factory=EmulatedLoop) as runner:
-        yield runner
-
-
-@contextmanager
-def virtual_time() -> Iterator[asyncio.Runner]:
-    """A Runner whose event loop does not wait: where nothing is to be done, its clock jumps to the
-    next timer. For what talks within this process: an answer from elsewhere comes too late."""
-    from microwamp_rig.rp2040.loop import EmulatedLoop
-
-    def loop() -> EmulatedLoop:
-        return EmulatedLoop(alone=True)
-
-    with library_time(), asyncio.Runner(loop_factory=loop) as runner:
         yield runner

@@ -4,22 +4,34 @@
 port of a device, `cable.host.path` that of a bridge. Between them are `Wire`s of `virtual_link`
 with their faults: bit errors, bursts, lost, doubled and inserted octets, stuck, stalled, cut,
 clocks that drift, breaks. Each end can be unplugged; the board's can be read slowly, and be deaf
-while flash is erased. For an event loop of `boardtime.virtual_time`.
+while flash is erased. For an event loop of `virtual_time`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from microwamp_rig.boardtime import library_time
 from microwamp_rig.virtual_link import CLEAN, Faults, Wire
 from wamp import _posixport
 
 _FIFO = 32  # octets that a UART keeps while interrupts are off (RP2040)
 _DEVICE_ROOM = 4096
 _HOST_ROOM = 65536  # what a tty keeps for a program that does not read
+
+
+@contextmanager
+def virtual_time() -> Iterator[asyncio.Runner]:
+    """A Runner whose event loop does not wait: where nothing is to be done, its clock jumps to the
+    next timer. For what talks within this process: an answer from elsewhere comes too late."""
+    from microwamp_rig.rp2040.loop import EmulatedLoop
+
+    with library_time(), asyncio.Runner(loop_factory=lambda: EmulatedLoop(alone=True)) as runner:
+        yield runner
 
 
 class VirtualPort(_posixport.Port):

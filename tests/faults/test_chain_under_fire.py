@@ -15,8 +15,8 @@ import pytest
 from chain import Chain, now, until
 
 import wamp
-from microwamp_rig.boardtime import virtual_time
 from microwamp_rig.virtual_link import Faults
+from microwamp_rig.virtual_port import virtual_time
 
 #: From a clean line to a connection of the link (docs/link.md).
 LINK_S = 15.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from chain import Chain, until
 
-from microwamp_rig.boardtime import virtual_time
+from microwamp_rig.virtual_port import virtual_time
 from wamp.errors import TransportLost
 from wamp.outbox import Outbox
 

@@ -128,8 +128,6 @@ class Device:
         said = None
         pause = 0.2
         clock = self._clock = asyncio.get_running_loop().time
-        if self.session is None:
-            self._alone()
         while not self._stopping:
             opened = clock()
             try:
@@ -198,6 +196,8 @@ class Device:
                 lost.set_result(error)
 
         self._become("open")
+        if self.session is None:
+            self._alone()
         port.listen(self._arrived, gone)
         settle = self.config.modem().settle_ms
         if settle and not self._link.is_open:
@@ -373,13 +373,13 @@ class Device:
             self._alone()
         elif self._without is not None:
             self.counts["joins"] += 1
-            self.join_ms = round((asyncio.get_running_loop().time() - self._without) * 1000)
+            self.join_ms = round((self._clock() - self._without) * 1000)
             self._without = None
         self.session = realm
         self._become("connected" if session is None else "joined")
 
     def _alone(self) -> None:
-        self._without = self._without or asyncio.get_running_loop().time()
+        self._without = self._without or self._clock()
 
     def relay_output(self) -> None:
         """The relay has octets for the device."""
