@@ -11,12 +11,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 from logins import serial_line, trusting
-from sessions import LIMIT_S, REALM, Told, close, joined
+from sessions import LIMIT_S, REALM, WELCOME, Told, close, joined
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from microwamp import connect
-from microwamp.exception import ApplicationError, HandshakeRefused
+from microwamp.exception import ApplicationError, HandshakeRefused, TransportLost
 from microwamp.router import RealmConfig, Router, RouterConfig
 from microwamp.types import PublishOptions, TransportDetails
 from microwamp_rig.crossbar import make_certificate
@@ -261,3 +264,33 @@ async def test_strangers_on_websocket(pem: Path, number: int) -> None:
         writer.close()
         # It serves others as before.
         await close(await joined(router.urls[0]))
+
+
+@pytest.mark.parametrize("bomb", (False, True))
+async def test_compression(bomb: bool) -> None:
+    """permessage-deflate with a router that has it; what it blows up is bounded as all else."""
+
+    async def play(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(cbor2.dumps(WELCOME))
+        call = cbor2.loads(await socket.recv(decode=False))
+        octets = bytes((4 << 20) if bomb else 100_000)
+        await socket.send(cbor2.dumps([50, call[1], {}, [octets]]))
+        await socket.wait_closed()
+
+    subprotocols = [Subprotocol("wamp.2.cbor")]
+    async with serve(play, "127.0.0.1", 0, subprotocols=subprotocols) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        session = await joined(f"ws://127.0.0.1:{port}", compress=True)
+        assert transport_of(session).websocket_extensions_in_use == ["permessage-deflate"]
+        call = session.call("com.example.zeros")
+        async with asyncio.timeout(LIMIT_S):
+            if bomb:
+                with pytest.raises(TransportLost, match="WebSocket"):
+                    await call
+            else:
+                assert await call == bytes(100_000)
+                session.disconnect()
+            await session.gone
+        expected = "wamp.error.protocol_violation" if bomb else "wamp.close.normal"
+        assert session.left.result().reason == expected
