@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from sessions import LIMIT_S, Told, close, embedded, joined
+from sessions import LIMIT_S, Played, Told, close, embedded, joined, played
 
 from microwamp import Session
 from microwamp.exception import (
@@ -224,3 +224,37 @@ async def test_defined_exceptions_whose_constructor_takes_something_else() -> No
             await session.call("com.example.fail", 1)
         assert (caught.value.error, caught.value.args) == ("com.example.picky", (1,))
         await close(session)
+
+
+async def test_details_that_a_router_gets_wrong_are_absent() -> None:
+    async def play(router: Played) -> None:
+        await router.join()
+        router.send([65, (await router.receive())[1], 5])
+        router.send([33, (await router.receive())[1], 6])
+        wrong = {"publisher": "x", "publisher_authid": 7, "topic": 8, "retained": 1}
+        router.send([36, 6, 9, {**wrong, "publisher_authrole": "user"}, ["event"]])
+        wrong = {"caller": -1, "caller_authrole": [], "procedure": 5, "timeout": "x"}
+        router.send([68, 1, 5, {**wrong, "caller_authid": "ann"}, ["call"]])
+        answered.set_result(await router.receive())
+        await router.receive()
+
+    seen: list[Any] = []
+    answered: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+    async with played(play) as url:
+        session = await joined(url)
+
+        def keep(what: str, details: Any) -> str:
+            seen.append(details)
+            return what
+
+        await session.register(keep, "com.example.x", RegisterOptions(details=True))
+        await session.subscribe(keep, "com.example.y", SubscribeOptions(details=True))
+        async with asyncio.timeout(LIMIT_S):
+            assert await answered == [70, 1, {}, ["call"]]
+        event, call = seen
+        assert (event.publisher, event.publisher_authid, event.retained) == (None, None, None)
+        assert (event.publisher_authrole, event.topic) == ("user", "com.example.y")
+        assert (call.caller, call.caller_authrole, call.procedure) == (None, None, None)
+        assert call.caller_authid == "ann" and session.errors == []
+        session.disconnect()
+        await asyncio.wait_for(session.gone, LIMIT_S)

@@ -13,7 +13,16 @@ from ..exception import ApplicationError, Error, LocalProtocolError, Serializati
 from ..request import InvocationRequest, RegisterRequest, Registration, UnregisterRequest
 from ..types import CallDetails, CallResult, RegisterOptions
 from ..uri import Pattern
-from ._declare import Target, all_of, check_options, members, target, wire_options
+from ._declare import (
+    Target,
+    all_of,
+    check_options,
+    members,
+    target,
+    text_of,
+    told,
+    wire_options,
+)
 from ._life import Life
 from ._payload import decode, encode, encode_error
 
@@ -173,7 +182,7 @@ class Callee(Life):
                 else:
                     self._answer_with(request, entry.procedure, found)
                 return
-            uri = details.get("procedure") or entry.procedure
+            uri = text_of(details, "procedure") or entry.procedure
             running = Running(request, uri, self._generation)
             found = self._call_with_details(running, entry, details, args, kwargs)
             if hasattr(found, "__await__"):
@@ -181,7 +190,7 @@ class Callee(Life):
             else:
                 self._answer_with(request, uri, found)
         except (Exception, asyncio.CancelledError) as e:
-            self._raised(request, details.get("procedure") or entry.procedure, e)
+            self._raised(request, text_of(details, "procedure") or entry.procedure, e)
 
     def _call_with_details(
         self,
@@ -212,17 +221,23 @@ class Callee(Life):
             )
         if made.details_arg is not None:
             get = details.get
-            found = CallDetails(
-                entry,
-                self._progress(running) if get("receive_progress") is True else None,
-                get("caller"),
-                get("caller_authid"),
-                get("caller_authrole"),
-                running.uri if made.pattern is not None else get("procedure"),
-                get("transaction_hash"),
-                algorithm,
-                get("forward_for"),
-                running.parts.receive if running.parts is not None else None,
+            wanted = get("receive_progress") is True
+            found = told(
+                CallDetails,
+                {
+                    "registration": entry,
+                    "progress": self._progress(running) if wanted else None,
+                    "enc_algo": algorithm,
+                    "receive": running.parts.receive if running.parts is not None else None,
+                },
+                {
+                    "caller": get("caller"),
+                    "caller_authid": get("caller_authid"),
+                    "caller_authrole": get("caller_authrole"),
+                    "procedure": running.uri if made.pattern else get("procedure"),
+                    "transaction_hash": get("transaction_hash"),
+                    "forward_for": get("forward_for"),
+                },
             )
             kwargs = {**kwargs, made.details_arg: found}
         return made.call(args, kwargs)

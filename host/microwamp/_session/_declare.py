@@ -71,6 +71,23 @@ def members(obj: Any, kind: str) -> Iterator[tuple[Any, Any, Declared]]:
                 yield member, obj, one
 
 
+def told(klass: Any, given: dict[str, Any], details: dict[str, Any]) -> Any:
+    """CallDetails or EventDetails. given: what is known here. details: what the router says; what
+    does not fit its field is left out, as if it had not been said."""
+    try:
+        return klass(**given, **details)
+    except LocalProtocolError:
+        kinds = klass.FIELDS
+        fitting = {n: v for n, v in details.items() if v is None or kinds[n][0](v)}
+        return klass(**given, **fitting)
+
+
+def text_of(details: dict[str, Any], name: str) -> str | None:
+    """A URI among the details, None where there is none."""
+    found = details.get(name)
+    return found if type(found) is str and found else None
+
+
 def check_options(options: Any, klass: type, what: str) -> None:
     """Raise LocalProtocolError for options of another kind."""
     if options is not None and not isinstance(options, klass):

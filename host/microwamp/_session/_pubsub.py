@@ -14,7 +14,16 @@ from ..request import UnsubscribeRequest as _UnsubscribeRequest
 from ..types import EventDetails, PublishOptions, SubscribeOptions
 from ..uri import Pattern
 from ._callee import Registering, Unregistering
-from ._declare import Target, all_of, check_options, members, target, wire_options
+from ._declare import (
+    Target,
+    all_of,
+    check_options,
+    members,
+    target,
+    text_of,
+    told,
+    wire_options,
+)
 from ._life import HANDLERS, Life
 from ._payload import decode, encode
 
@@ -163,7 +172,7 @@ class PubSub(Life):
         _, entries, publication, details, args, kwargs = report
         algorithm = None
         if type(args) is bytes:
-            topic = details.get("topic") or entries[0].topic
+            topic = text_of(details, "topic") or entries[0].topic
             try:
                 args, kwargs, algorithm = decode(self._codec, False, topic, args, details)
             except Exception as e:
@@ -198,7 +207,7 @@ class PubSub(Life):
         algorithm: str | None,
     ) -> Any:
         get = details.get
-        topic = get("topic")
+        topic = text_of(details, "topic")
         if made.pattern is not None:
             values = made.pattern.values(topic or "")
             if values is None:
@@ -207,17 +216,18 @@ class PubSub(Life):
         if made.details_arg is not None:
             kwargs = {
                 **kwargs,
-                made.details_arg: EventDetails(
-                    entry,
-                    publication,
-                    get("publisher"),
-                    get("publisher_authid"),
-                    get("publisher_authrole"),
-                    topic or entry.topic,
-                    get("retained"),
-                    get("transaction_hash"),
-                    algorithm,
-                    get("forward_for"),
+                made.details_arg: told(
+                    EventDetails,
+                    {"subscription": entry, "publication": publication, "enc_algo": algorithm},
+                    {
+                        "publisher": get("publisher"),
+                        "publisher_authid": get("publisher_authid"),
+                        "publisher_authrole": get("publisher_authrole"),
+                        "topic": topic or entry.topic,
+                        "retained": get("retained"),
+                        "transaction_hash": get("transaction_hash"),
+                        "forward_for": get("forward_for"),
+                    },
                 ),
             }
         return made.call(args, kwargs)
