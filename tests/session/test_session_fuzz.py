@@ -190,10 +190,9 @@ async def test_welcomes_that_say_anything() -> None:
         more = {name: chance.choice(VALUES) for name in chance.sample(names, 1)}
         session.receive([2, 7, {**WELCOME[2], **more}])  # type: ignore[dict-item]
         async with asyncio.timeout(LIMIT_S):
-            done, _ = await asyncio.wait(
-                {session.joined, session.gone}, return_when=asyncio.FIRST_COMPLETED
-            )
-            if session.joined in done:
+            either: list[asyncio.Future[Any]] = [session.joined, session.gone]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if session.joined.done():
                 joins += 1
                 session.disconnect()
             await session.gone

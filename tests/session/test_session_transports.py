@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -170,6 +171,11 @@ async def look_at(url: str, name: str, expected: dict[str, Any], options: dict[s
         assert found.peer == "tcp4:" + url.partition("://")[2]
         assert found.own is not None and found.own.startswith("tcp4:127.0.0.1:")
         assert found.own_fd is not None and found.own_fd > 0
+        # Who is gone without a word is noticed, by the kernel.
+        sock = socket.socket(fileno=os.dup(found.own_fd))
+        with sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     if name in ("tls", "wss"):
         assert found.peer_cert is not None and found.peer_cert["subject"]
         assert found.channel_id is None  # TLS 1.3 has none
@@ -270,13 +276,13 @@ async def test_strangers_on_websocket(pem: Path, number: int) -> None:
 async def test_compression(bomb: bool) -> None:
     """permessage-deflate with a router that has it; what it blows up is bounded as all else."""
 
-    async def play(socket: ServerConnection) -> None:
-        await socket.recv()
-        await socket.send(cbor2.dumps(WELCOME))
-        call = cbor2.loads(await socket.recv(decode=False))
+    async def play(channel: ServerConnection) -> None:
+        await channel.recv()
+        await channel.send(cbor2.dumps(WELCOME))
+        call = cbor2.loads(await channel.recv(decode=False))
         octets = bytes((4 << 20) if bomb else 100_000)
-        await socket.send(cbor2.dumps([50, call[1], {}, [octets]]))
-        await socket.wait_closed()
+        await channel.send(cbor2.dumps([50, call[1], {}, [octets]]))
+        await channel.wait_closed()
 
     subprotocols = [Subprotocol("wamp.2.cbor")]
     async with serve(play, "127.0.0.1", 0, subprotocols=subprotocols) as server:

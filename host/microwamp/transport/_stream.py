@@ -16,6 +16,10 @@ from ..exception import ConfigurationError, TransportError, TransportLost
 from ..types._transport import TransportDetails
 from ._base import _CLOSE_S, Transport
 
+# A router that is gone without a word is noticed within two minutes: seconds of silence until the
+# kernel asks, between its questions, and how many.
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+
 _TCP = TransportDetails.CHANNEL_TYPE_TCP
 _TLS = TransportDetails.CHANNEL_TYPE_TLS
 _MEMORY = TransportDetails.CHANNEL_TYPE_MEMORY
@@ -115,6 +119,10 @@ class StreamTransport(Transport, asyncio.BufferedProtocol):
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None and self._path is None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _KEEPALIVE:
+                if hasattr(socket, name):  # macOS lacks the first
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._closing is not None:
