@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -153,11 +155,20 @@ def test_a_later_session_that_refuses_the_subscription():
 
 
 def test_interrupted_before_there_is_a_session():
+    came = threading.Event()
+
+    def hears_hello(connection: socket.socket) -> None:
+        connection.recv(4)
+        connection.sendall(b"\x7f\xf3\0\0")
+        connection.recv(65536)
+        came.set()
+        connection.recv(1)  # until it is closed
+
     with (
-        serving(scripted(None, None)) as address,
+        serving(hears_hello) as address,
         Running("subscribe", "com.example.t", "--url", f"rs://{address}") as one,
     ):
-        time.sleep(0.7)
+        assert came.wait(PATIENCE_S)
         assert one.stop() == (130, "", "")
 
 

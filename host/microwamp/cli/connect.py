@@ -55,8 +55,8 @@ def arguments(parser: argparse.ArgumentParser, timeout: str) -> None:
     group.add_argument(
         "--url",
         default=env("MICROWAMP_URL") or "rs://127.0.0.1:8080",
-        help="rs://HOST:PORT, rss://HOST:PORT (TLS), rs://unix:/PATH, ws(s)://HOST:PORT/PATH"
-        ", or serial:PORT with a bridge at the other end of the line "
+        help="rs://HOST:PORT, rss://HOST:PORT (TLS), rs://unix:/PATH, ws://HOST:PORT/PATH, "
+        "wss://HOST:PORT/PATH (TLS), or serial:PORT with a bridge at the other end of the line "
         "(default: rs://127.0.0.1:8080)",
     )
     group.add_argument(
