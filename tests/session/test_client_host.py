@@ -15,10 +15,12 @@ import pytest
 from sessions import LIMIT_S, REALM, Played, close, embedded, joined, played
 
 import microwamp
+from microwamp import BlockingSession
 from microwamp.bridge import Bridge
 from microwamp.exception import (
     ApplicationError,
     ConfigurationError,
+    HandshakeRefused,
     LocalProtocolError,
     RequestTimeout,
     SessionAborted,
@@ -186,6 +188,29 @@ async def test_without_reconnect_it_says_what_ended_it():
     nobody = microwamp.Client("rs://127.0.0.1:1", reconnect=False)
     with pytest.raises(TransportError, match="nothing listens"):
         await nobody.join()
+
+
+async def test_a_blocking_session_on_a_serial_line():
+    async with embedded() as router, behind_a_bridge(router.urls[0]) as url:
+
+        def script() -> None:
+            with BlockingSession(url, REALM) as session:
+                assert session.details is not None and session.details.transport is not None
+                assert session.details.transport.channel_typeid == "serial-rawsocket-cbor"
+                session.register(lambda text: text, "com.example.echo")
+                assert session.call("com.example.echo", "x" * 20_000) == "x" * 20_000
+                with pytest.raises(ApplicationError, match="no_such_procedure"):
+                    session.call("com.example.nothing")
+
+        await asyncio.to_thread(script)
+
+
+async def test_a_bridge_takes_cbor_only():
+    async with embedded() as router, behind_a_bridge(router.urls[0]) as url:
+        client = microwamp.Client(url, realm=REALM, serializer="json", reconnect=False)
+        with pytest.raises(HandshakeRefused, match="serializer unsupported"):
+            async with asyncio.timeout(LIMIT_S), client:
+                pass
 
 
 def test_what_a_client_refuses():
