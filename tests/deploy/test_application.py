@@ -42,6 +42,19 @@ def image(path: Path, more: Mapping[str, bytes | str]) -> Path:
     return path
 
 
+def filled(path: Path, more: Mapping[str, bytes | str]) -> Path:
+    """The same with a file that takes all blocks but a few."""
+    fits, too_many = 0, SIZE // 4096
+    while too_many - fits > 1:
+        blocks = (fits + too_many) // 2
+        try:
+            image(path, {**more, "/mine": b"x" * 4080 * blocks})
+            fits = blocks
+        except FileSystemError:
+            too_many = blocks
+    return image(path, {**more, "/mine": b"x" * 4080 * fits})
+
+
 @asynccontextmanager
 async def routed() -> AsyncIterator[Router]:
     principal = Principal("pico", "device", public_keys=(PUBLIC.hex(),))
@@ -183,13 +196,7 @@ async def test_full_flash_and_the_last_good_configuration(tmp_path: Path) -> Non
     async with routed() as router:
         wanted = {"url": router.urls[0], "key": None, "ntp": "n" * 1500}
         more = {"/wamp.json": json.dumps(wanted), "/wamp.good.json": "{}"}
-        blocks = SIZE // 4096
-        while blocks:  # as many as there is room for
-            try:
-                flash = image(tmp_path / "flash", {**more, "/mine": b"x" * 4080 * blocks})
-                break
-            except FileSystemError:
-                blocks -= 1
+        flash = filled(tmp_path / "flash", more)
         with FlashBoard(flash) as board:
             await until(board, "joined devices")
             await until(board, "the last good configuration is not kept: there is no room for")
@@ -236,6 +243,7 @@ class Network:
 
 sys.modules["network"] = Network
 from wamp import wifi
+wifi._POLL_MS = 20
 init = wifi.Wifi.__init__
 
 def quick(self, *words, **named):
