@@ -103,8 +103,14 @@ class Plant:
     async def call(self, name: str, *args: Any) -> Any:
         return await self.host.call("com.example." + name, *args, timeout_ms=1000)
 
+    def type(self, octets: bytes) -> None:
+        """As an operator at the console, between two frames."""
+        assert self._device is not None and self._device._port is not None
+        self._device._port.write(octets)
+
     @property
     def console(self) -> str:
+        """What the board prints on the line, as the bridge tells it."""
         return "\n".join(self.log.console)
 
 
@@ -208,6 +214,11 @@ async def test_each_kind_on_each_line(
             await it.call("reset")
             await board.expect_reset("software")
             await it.joined(2)
+            if line == "console":  # the prompt, between two frames of the same line
+                it.type(b"\x03")
+                await until(lambda: "wampapp: interrupted" in it.console, it.log.__str__)
+                it.type(b"print(6 * 7)\r")
+                await until(lambda: "\n42" in it.console, it.log.__str__)
     assert [reset.cause for reset in board.resets] == ["power", "software"]
 
 
