@@ -12,11 +12,10 @@ from deploying import run
 from flashboard import SIZE, FlashBoard, files
 from test_application import PUBLIC, SEED, image, key_text
 
-import wamp
 from microwamp import cli
 from microwamp_rig import crossbar
 from microwamp_rig.rp2040.flash import make_image
-from wamp import ed25519
+from wamp import ed25519, keys
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +94,7 @@ def test_power_cut_at_every_write_leaves_the_old_key_or_the_new(tmp_path):
         path = tmp_path / f"key{cut}"
         path.touch(0o600)
         path.write_bytes(key)
-        seed, public = wamp.keys.read_key(path)
+        seed, public = keys.read_key(path)
         assert public is not None
         found.add("old" if seed == SEED and public == PUBLIC else "new")
         if status == 0:
@@ -109,7 +108,7 @@ def whole(tmp_path: Path, octets: bytes) -> str:
     path.unlink(missing_ok=True)
     path.touch(0o600)
     path.write_bytes(octets)
-    seed, public = wamp.keys.read_key(path)
+    seed, public = keys.read_key(path)
     assert public == ed25519.run(ed25519.public_key(seed))
     return public.hex()
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import wamp
 from microwamp_rig.rp2040 import Rp2040Board
-from wamp import ed25519
+from wamp import ed25519, keys
 
 pytestmark = [pytest.mark.hil, pytest.mark.emulated, pytest.mark.timeout(600)]
 
@@ -41,7 +40,7 @@ def whole(tmp_path: Path, octets: bytes) -> str:
     path.unlink(missing_ok=True)
     path.touch(0o600)
     path.write_bytes(octets)
-    seed, public = wamp.keys.read_key(path)
+    seed, public = keys.read_key(path)
     assert public == ed25519.run(ed25519.public_key(seed))
     return public.hex()
 
