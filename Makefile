@@ -29,7 +29,7 @@ setup: $(VENV)/.ready  ## .venv with the three packages, the rig and the tools (
 
 setup-crossbar: $(XVENV)/.ready  ## crossbar.io in a venv of its own (once, a minute or two)
 
-test: setup setup-crossbar stubs firmware firmware-stock unix32 lint  ## everything CI does: lint, then all tests
+test: setup setup-crossbar stubs firmware unix32 lint  ## everything CI does: lint, then all tests
 	$(VENV)/bin/python -m pytest
 
 lint: setup  ## ruff, mypy, stubs against the library, the packages as a stranger's type checker sees them
