@@ -363,12 +363,17 @@ class Remote:
     ) -> None:
         """Write a file whole or not at all: to PATH.new, verified there, then renamed."""
         try:
-            self.exec(f"_o({path!r})")
-            for start in range(0, len(octets), _CHUNK):
+            # One command a part: each costs its turns of the line, and of mpremote's 10 ms.
+            starts = range(0, len(octets), _CHUNK) or range(1)
+            for start in starts:
                 part = octets[start : start + _CHUNK]
-                self.exec(f"_w({base64.b64encode(part)!r})")
+                code = f"_w({base64.b64encode(part)!r})"
+                if start == starts[0]:
+                    code = f"_o({path!r})\n{code}"
+                if start == starts[-1]:
+                    code = f"{code}\n_e({path!r}, {digest!r})"
+                self.exec(code)
                 progress(len(part))
-            self.exec(f"_e({path!r}, {digest!r})")
         except RemoteProtocolError as e:
             if re.search(r"ENOSPC|Errno 28|OSError: 28\b", str(e)):
                 raise TransportError(
