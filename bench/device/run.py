@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from compare import Verdict, change, compare, percent
 from goals import GOALS, gated
 from parts import FEATURES, STAGES
 
+from microwamp_rig.rp2040 import forked
 from microwamp_rig.rp2040.cures import EmulatorError
 from microwamp_rig.rp2040.firmware import Firmware, FirmwareError
 from microwamp_rig.rp2040.machine import Machine
@@ -175,6 +177,10 @@ class Board:
     def run(self) -> Figures:
         """From power-on to the end of the program; its figures."""
         self.machine.power_on()
+        return self.finish()
+
+    def finish(self) -> Figures:
+        """To the end of the program; its figures."""
         over = re.compile(rb"^(END|FAILED|MicroPython v.*)\r$", re.MULTILINE)
         self.machine.run_until(lambda: bool(over.search(self.console)), LIMIT_MS)
         text = self.console.decode("utf-8", "replace").replace("\r\n", "\n")
@@ -327,8 +333,25 @@ def features() -> Figures:
         # The accelerator is not to be found by what is there before it.
         files[f"wamp/{name.replace('_accel', '_accelerator')}.mpy"] = octets
     frozen = [(name, modules) for name, modules in wanted if name != "accelerator"]
-    figures = board(board_files("features", "frozen", base(), frozen)).run()
-    return figures | board(files).run()
+    figures = each_feature(board_files("features", "frozen", base(), frozen), len(frozen))
+    return figures | each_feature(files, len(wanted))
+
+
+def each_feature(files: dict[str, bytes | str], count: int) -> Figures:
+    """Each in a copy of the machine: what was loaded before another part would show in it."""
+    b = board(files)
+    b.machine.power_on()
+    b.machine.run_until(lambda: b"WAITING" in b.console, LIMIT_MS)
+
+    def one(number: int) -> Figures:
+        b.machine.console.send(b"%d\r" % number)
+        return b.finish()
+
+    figures: Figures = {}
+    for number in range(count):
+        with forked(partial(one, number)) as copy:
+            figures |= copy.result()
+    return figures
 
 
 def join() -> Figures:

@@ -1,4 +1,5 @@
 """The power fails, or the reset pin is pulled, in every state of the protocol; then a clean join.
+And Ctrl-C at any instant, which gives the prompt back.
 
 Only on the emulated board, in emulated time alone: one machine boots, joins and works, and at each
 of these instants a copy of it loses its power, and another is reset (`forked`). The other end of
@@ -166,3 +167,39 @@ def test_frames_of_the_last_connection_while_the_program_starts(
     peer.start()
     scene.until(lambda: peer.joins == 1 and scene.ready())
     assert "KeyboardInterrupt" not in peer.console.decode("utf-8", "replace")
+
+
+def interrupted(scene: Scene, after_ms: float) -> str:
+    """A call comes in, and so much later Ctrl-C on the console: what is missing of the prompt."""
+    machine = scene.machine
+    seen = bytearray()
+    machine.console.on_data = seen.extend
+    scene.invoke("add", 20, 22)
+    machine.run(after_ms)
+    machine.console.send(b"\r\x03\x03\x02")
+    for mark, answer in (
+        (b">>> ", b"\x01"),
+        (b"raw REPL; CTRL-B to exit\r\n>", b"print(6 * 7)\x04"),
+        (b"OK42\r\n", b""),
+    ):
+        end = machine.ms + 3000  # the bridge is told first, for 2 s at most
+        while mark not in seen:
+            if machine.ms > end:
+                return f"no {mark!r} in {bytes(seen[-800:])!r}"
+            machine.run(0.5)
+        del seen[: seen.find(mark) + len(mark)]
+        machine.console.send(answer)
+    return ""
+
+
+def test_ctrl_c_at_any_instant(rp2040_machine: Callable[..., Machine]) -> None:
+    """It interrupts between any two bytecodes: in the library, in asyncio, in the last steps of a
+    session that ends by it."""
+    scene = Scene(rp2040_machine, "uart")
+    scene.machine.power_on()
+    scene.peer.start()
+    scene.until(scene.ready)
+    scene.machine.run(30)
+    for n in range(64):
+        with forked(partial(interrupted, scene, n * 0.117)) as copy:
+            assert copy.result() == "", n

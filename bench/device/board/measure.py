@@ -13,9 +13,9 @@ import machine
 
 # The NVIC's registers, and the bit of the USB controller's interrupt: while that is masked, no
 # console is served between two bytecodes, which would cost as much as the program itself.
-_ENABLE = 0xE000E100
+ENABLE = 0xE000E100
 _DISABLE = 0xE000E180
-_USB = 1 << 5
+USB = 1 << 5
 
 _figures = {}
 ticks_us = time.ticks_us
@@ -24,14 +24,14 @@ ticks_diff = time.ticks_diff
 
 def run(program, *arguments):
     """Run a program's `main(*arguments)` and print its figures."""
-    machine.mem32[_DISABLE] = _USB
+    machine.mem32[_DISABLE] = USB
     error = None
     try:
         __import__(program).main(*arguments)
     except BaseException as e:
         error = e
     gc.enable()
-    machine.mem32[_ENABLE] = _USB
+    machine.mem32[ENABLE] = USB
     time.sleep_ms(10)
     if error is not None:
         sys.print_exception(error)
