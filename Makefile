@@ -15,8 +15,8 @@ UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-ca
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-crossbar stubs test lint demo five-minutes hil fuzz bench-device bench-messages bench-session clean
-.PHONY: help setup setup-crossbar stubs test lint demo hil fuzz bench-device bench-messages bench-session bench-bridge clean
+.PHONY: help setup setup-crossbar stubs test lint demo five-minutes hil fuzz \
+	bench-device bench-messages bench-session bench-bridge clean
 .DELETE_ON_ERROR:
 
 help:  ## this list

@@ -46,9 +46,7 @@ def run_goodput(quick: bool, seed: int) -> list[dict[str, Any]]:
     rates = goodput.RATES[:2] if quick else goodput.RATES
     ways = ("up",) if quick else ("up", "down")
     return [
-        asyncio.run(goodput.measure(rate, way, seed, messages))
-        for way in ways
-        for rate in rates
+        asyncio.run(goodput.measure(rate, way, seed, messages)) for way in ways for rate in rates
     ]
 
 

@@ -215,9 +215,7 @@ class Life(ISession):
         if send_list is None:
             # Another ITransport than ours takes messages as objects. Arguments may be a tuple.
             def send_list(wmsg: list[Any]) -> None:
-                transport.send(
-                    Message.parse([list(x) if type(x) is tuple else x for x in wmsg])
-                )
+                transport.send(Message.parse([list(x) if type(x) is tuple else x for x in wmsg]))
 
         self._send_list = send_list
         self._leaving = False
