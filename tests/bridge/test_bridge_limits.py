@@ -332,7 +332,7 @@ async def test_no_payload_is_read_unless_a_trace_asks_for_it(monkeypatch):
             for _ in range(3):
                 assert await host.call("com.example.echo", "x" * 300, secret) == secret
                 await device.publish("com.example.news", "x" * 300, secret, acknowledge=True)
-            assert len(looked) > 10 and max(map(len, looked)) <= splice_module.PEEK
+            assert looked and max(map(len, looked)) <= splice_module.PEEK
             assert secret not in f"{plant.log} {plant.served().status()}"
             tapped: list[bytes] = []
             plant.served().trace(lambda mine, kind, length, octets: tapped.append(octets))
