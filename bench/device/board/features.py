@@ -27,6 +27,7 @@ def main(label, base, features):
             sys.modules[name] = _Absent()
     for name in base:
         __import__(name)
+    _make_room()
     machine.mem32[measure.ENABLE] = measure.USB
     print("WAITING")
     name, modules = features[int(sys.stdin.readline())]
@@ -34,6 +35,18 @@ def main(label, base, features):
     for module in modules:
         __import__(module)
     measure.figure(f"features.{label}.{name}", _in_use() - before)
+
+
+def _make_room():
+    """A table of modules that grows, by 500 octets, would count for whoever comes next."""
+    package = sys.modules["wamp"]
+    names = [f"spare_{n}" for n in range(40)]
+    for name in names:
+        sys.modules[name] = None
+        setattr(package, name, None)
+    for name in names:
+        del sys.modules[name]
+        delattr(package, name)
 
 
 def _in_use():
