@@ -14,7 +14,7 @@ import select
 import sys
 import time
 
-from peer import Device, publish
+from scripted import Device, publish
 
 SIZE = 64
 _JOIN_S = 120.0  # a thousand boards, each with a router connection of its own

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from peer import HANDSHAKE, WELCOME, Device, publish, whole
+from scripted import HANDSHAKE, WELCOME, Device, publish, whole
 
 from microwamp.bridge.line import Line
 from microwamp.bridge.splice import Splice

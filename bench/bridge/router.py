@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import resource
 
-from peer import HANDSHAKE, WELCOME, published, whole
+from scripted import HANDSHAKE, WELCOME, published, whole
 
 
 class Connection(asyncio.Protocol):

@@ -102,8 +102,8 @@ async def _boot_loader(drive: Path) -> Firmware:
                     firmware = Firmware.load(path)
                 except FirmwareError as error:
                     # The chip's own would ignore it, without a word.
-                    print(f"boot loader: {error}", flush=True)
                     path.unlink()
+                    print(f"boot loader: {error}", flush=True)
                     continue
                 path.unlink()
                 return firmware

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 BENCH = Path(__file__).parents[2] / "bench" / "bridge"
-MODULES = ("run", "peer", "hops", "goodput", "rack", "cycles")
+MODULES = ("run", "scripted", "hops", "goodput", "rack", "cycles")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from sessions import LIMIT_S, REALM, Played, close, embedded, joined, played
 import microwamp
 from microwamp import BlockingSession
 from microwamp.bridge import Bridge
+from microwamp.bridge.config import BridgeConfig, PortConfig
 from microwamp.exception import (
     ApplicationError,
     ConfigurationError,
@@ -33,12 +34,13 @@ from microwamp_rig.pty import Pty
 
 
 @asynccontextmanager
-async def behind_a_bridge(url: str) -> AsyncIterator[str]:
-    """The URL of a serial line with a bridge at its other end."""
+async def behind_a_bridge(url: str, realms: tuple[str, ...] = ()) -> AsyncIterator[str]:
+    """The URL of a serial line with a bridge at its other end. realms: that it allows."""
     pty = Pty()
     line = Line(pty.path)
     line.start()
-    running = asyncio.create_task(Bridge([line.port], url, lambda *_: None).run())
+    config = BridgeConfig((PortConfig(line.port, url, realms=realms),))
+    running = asyncio.create_task(Bridge([], url, lambda *_: None, config=config).run())
     try:
         yield f"serial:fd/{pty.fd}"
     finally:
@@ -205,12 +207,16 @@ async def test_a_blocking_session_on_a_serial_line():
         await asyncio.to_thread(script)
 
 
-async def test_a_bridge_takes_cbor_only():
-    async with embedded() as router, behind_a_bridge(router.urls[0]) as url:
-        client = microwamp.Client(url, realm=REALM, serializer="json", reconnect=False)
-        with pytest.raises(HandshakeRefused, match="serializer unsupported"):
-            async with asyncio.timeout(LIMIT_S), client:
-                pass
+async def test_a_bridge_passes_what_it_cannot_read_where_realms_are_free():
+    async with embedded() as router:
+        options: dict[str, Any] = {"realm": REALM, "serializer": "json", "reconnect": False}
+        async with behind_a_bridge(router.urls[0]) as url:
+            async with asyncio.timeout(LIMIT_S), microwamp.Client(url, **options) as client:
+                assert client.joins == 1
+        async with behind_a_bridge(router.urls[0], realms=(REALM,)) as url:
+            with pytest.raises(HandshakeRefused, match="serializer unsupported"):
+                async with asyncio.timeout(LIMIT_S), microwamp.Client(url, **options):
+                    pass
 
 
 def test_what_a_client_refuses():

@@ -224,6 +224,14 @@ class Life(ISession):
         self._spawn(self._connected(transport))
 
     async def _connected(self, transport: Any) -> None:
+        # The observers first, as in autobahn: onConnect joins.
+        for observer in self._observers.observers("connect"):
+            try:
+                await self._user("observer of connect", observer, self, transport)
+            except Exception as e:
+                self._user_error(e, f"observer of connect: {type(e).__name__}: {e}")
+        if self._transport is not transport:
+            return
         try:
             await self._user("onConnect", self.onConnect)
         except Exception as e:
@@ -231,12 +239,6 @@ class Life(ISession):
             self._fault = e
             if self._transport is transport:
                 transport.close()
-            return
-        for observer in self._observers.observers("connect"):
-            try:
-                await self._user("observer of connect", observer, self, transport)
-            except Exception as e:
-                self._user_error(e, f"observer of connect: {type(e).__name__}: {e}")
 
     def _send(self, wmsg: list[Any]) -> None:
         if self._send_list is None:
