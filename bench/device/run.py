@@ -45,6 +45,7 @@ ROOT = HERE.parents[1]
 LIBRARY = ROOT / "firmware" / "lib" / "wamp"
 ACCELERATORS = ROOT / "firmware" / "accel" / "thumb" / "wamp"  # what the RP2040 can use
 BASELINE = HERE / "baseline.json"
+DOCUMENT = ROOT / "docs" / "features.md"
 PEERS = HERE / "peers.json"
 RESULTS = HERE / "results.json"
 
@@ -535,7 +536,9 @@ def main() -> int:
         if options.only:
             run["figures"] = baseline["figures"] | figures
         save(BASELINE, run)
-        print(f"the baseline is now this run: {BASELINE.relative_to(ROOT)}")
+        document(run["figures"])
+        print(f"the baseline is now this run: {BASELINE.relative_to(ROOT)}, and the table of its")
+        print(f"optional parts: {DOCUMENT.relative_to(ROOT)}")
         return 0
     if not baseline["figures"]:
         print("there is no baseline yet: --update makes one", file=sys.stderr)
@@ -546,6 +549,21 @@ def main() -> int:
         count = sum(map(gated, figures))
         print(f"no regression beyond 3 % in {count} gated figures")
     return 0 if verdict.ok else 1
+
+
+def document(figures: Figures) -> None:
+    """The RAM of optional parts, in the table that has a row for each."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for part in FEATURES:
+        ram = [figures.get(f"features.{kind}.{part}") for kind in ("mpy", "frozen")]
+        cells = " | ".join("-" if one is None else f"{one:,.0f}" for one in ram)
+        text = re.sub(
+            rf"^(\| `{re.escape(part)}` \|.*\|.*\|) [0-9,-]+ \| [0-9,-]+ \|$",
+            rf"\1 {cells} |",
+            text,
+            flags=re.MULTILINE,
+        )
+    DOCUMENT.write_text(text, encoding="utf-8")
 
 
 def versions_line(run: dict[str, Any]) -> str:
