@@ -1,4 +1,4 @@
-"""microwamp.ethereum: published vectors, what eth-account says, and data that does not fit."""
+"""microwamp.ethereum: published vectors, eth-account's results, and data that does not fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from autobahn_side import ask_keys
 from covering import covers
 
-from microwamp.ethereum import EthereumKey
+from microwamp.ethereum import EthereumKey, _curve, _typed
 from microwamp.exception import ConfigurationError, LocalProtocolError
 from microwamp.interfaces import IEthereumKey
 
@@ -74,19 +74,28 @@ MAIL: dict[str, Any] = {
         "contents": "Hello, Bob!",
     },
 }
-COW = bytes.fromhex("c85ef7d79691fe79573b1a7064c19c1a9819ebdbd1faaab1a8ec92344438aaf4")
+COW = _curve.keccak(b"cow")
+MAIL_TYPE = "a0cedeb2dc280ba39b857546d74f5549c3a1d7bdc2dd96bf881f76108e23dac2"
+MAIL_DOMAIN = "f2cee375fa42b42143804025fc449deafd50cc031ca257e0b194a650a912090f"
+MAIL_STRUCT = "c52c0ee5d84264471806290a3f2c4cecfc5490626bf912d01f240d7a274b371e"
+MAIL_DIGEST = "be609aee343fb3c4b28e1df9e632fca64fcfaede20f02e86244efddf30957bd2"
 MAIL_SIGNATURE = (
     "4355c47d63924e8a72e509b65029052eb6c299d53a04e167c5775fd466751c9d"
     "07299936d304c153f6443dfa05f40ff007d72911b6f72307f996231605b915621c"
 )
 
 
-# Of secp256k1 (SEC 2, 2.4.1).
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-
-
 def run(what: Any) -> Any:
     return asyncio.run(what)
+
+
+def test_keccak():
+    """Of the Keccak team's known answers, and EIP-712's."""
+    for octets, digest in (
+        (b"", "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"),
+        (b"abc", "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45"),
+    ):
+        assert _curve.keccak(octets).hex() == digest
 
 
 def test_addresses():
@@ -124,6 +133,12 @@ def test_accounts_of_a_seed_phrase():
 
 @covers("interfaces.IEthereumKey.sign_typed_data", "interfaces.IEthereumKey.verify_typed_data")
 def test_the_example_of_eip_712():
+    types = _typed._types(MAIL["types"])
+    assert _typed._type_hash(types, "Mail").hex() == MAIL_TYPE
+    domain = _typed._struct(types, "EIP712Domain", MAIL["domain"], "domain", 0)
+    assert domain.hex() == MAIL_DOMAIN
+    assert _typed._struct(types, "Mail", MAIL["message"], "message", 0).hex() == MAIL_STRUCT
+    assert _typed.digest(MAIL).hex() == MAIL_DIGEST
     cow = EthereumKey.from_bytes(COW)
     signature = run(cow.sign_typed_data(MAIL))
     assert signature.hex() == MAIL_SIGNATURE
@@ -140,14 +155,14 @@ def test_the_example_of_eip_712():
     assert not cow.verify_typed_data(changed, signature)
     # EIP712Domain may be left out: it follows from what the domain has.
     short = {**MAIL, "types": {k: v for k, v in MAIL["types"].items() if k != "EIP712Domain"}}
-    assert run(cow.sign_typed_data(short)) == signature
+    assert _typed.digest(short).hex() == MAIL_DIGEST
 
 
 def test_signatures_that_are_none():
     cow = EthereumKey.from_bytes(COW)
     good = bytes.fromhex(MAIL_SIGNATURE)
     low = int.from_bytes(good[32:64], "big")
-    high = good[:32] + (ORDER - low).to_bytes(32, "big") + bytes((27,))
+    high = good[:32] + (_curve.ORDER - low).to_bytes(32, "big") + bytes((27,))
     none: list[Any] = [good[:-1], good + b"\0", b"", None, MAIL_SIGNATURE, high]
     none += [good[:64] + bytes((v,)) for v in (2, 26, 29, 255)]
     none += [bytes(32) + good[32:], good[:32] + bytes(32) + good[64:], b"\xff" * 64 + b"\x1b"]
@@ -239,86 +254,135 @@ def generated(seed: int) -> dict[str, Any]:
 
 def test_against_eth_account():
     """Digests and signatures are those of the package that wallets' backends use."""
-    cases = [MAIL, *(generated(seed) for seed in range(1, 10))]
+    cases = [MAIL, *(generated(seed) for seed in range(1, 80))]
     texts = [b"", b"x", b"Hello", bytes(range(256))]
     found = ask_keys(
         *(("typed", COW, data) for data in cases), *(("personal", COW, text) for text in texts)
     )
     key = EthereumKey.from_bytes(COW)
     for data, theirs in zip(cases, found, strict=False):
-        assert run(key.sign_typed_data(data)) == theirs[1], data
+        assert [_typed.digest(data), run(key.sign_typed_data(data))] == theirs, data
     for text, signature in zip(texts, found[len(cases) :], strict=True):
         assert run(key.sign(text)) == signature
 
 
+def test_numbers_and_octets_in_each_form():
+    data = {
+        "types": {"T": [{"name": "n", "type": "int64"}, {"name": "o", "type": "bytes"}]},
+        "primaryType": "T",
+        "domain": {"name": "x"},
+    }
+    expected = _typed.digest({**data, "message": {"n": 255, "o": b"\1\2"}})
+    for n in (255, "255", "0xff", "0xFF"):
+        assert _typed.digest({**data, "message": {"n": n, "o": "0x0102"}}) == expected
+    negative = _typed.digest({**data, "message": {"n": -1, "o": b""}})
+    assert _typed.digest({**data, "message": {"n": "-1", "o": "0x"}}) == negative
+
+
 def with_field(kind: Any, value: Any) -> dict[str, Any]:
+    fields = [{"name": "f", "type": kind}]
     return {
-        "types": {"T": [{"name": "f", "type": kind}]},
+        "types": {"T": fields, "P": [{"name": "a", "type": "bool"}]},
         "primaryType": "T",
         "domain": {},
         "message": {"f": value},
     }
 
 
+def test_a_structure_that_is_null():
+    """As wallets have it: 32 zeros, which lets a structure have itself as a field."""
+    types = {"Node": [{"name": "n", "type": "uint8"}, {"name": "next", "type": "Node"}]}
+    data = {"types": types, "primaryType": "Node", "domain": {"name": "x"}}
+    absent = _typed.digest({**data, "message": {"n": 1}})
+    assert absent == _typed.digest({**data, "message": {"n": 1, "next": None}})
+    assert absent != _typed.digest({**data, "message": {"n": 1, "next": {"n": 1}}})
+    deep: dict[str, Any] = {"n": 1}
+    for _ in range(70):
+        deep = {"n": 1, "next": deep}
+    with pytest.raises(LocalProtocolError, match="nested deeper"):
+        _typed.digest({**data, "message": deep})
+
+
 @pytest.mark.parametrize(
-    "kind, value",
+    "kind, value, words",
     [
-        ("uint8", 256),
-        ("uint8", -1),
-        ("int8", 128),
-        ("uint8", 1.0),
-        ("uint8", "1e1"),
-        ("uint8", None),
-        ("address", "0x" + "0" * 39),
-        ("bytes2", "0x010203"),
-        ("bool[]", True),
-        ("P", {"a": True}),
-        ("uint", None),
-        ("uint7", 1),
-        ("bytes33", b""),
-        ("bool[", []),
-        ("", []),
-        (None, []),
-        (7, []),
+        ("uint8", 256, "message.f: 256 found, a number of uint8"),
+        ("uint8", -1, "a number of uint8"),
+        ("int8", 128, "a number of int8"),
+        ("uint8", True, "a number of uint8"),
+        ("uint8", 1.0, "a number of uint8"),
+        ("uint8", "1e1", "a number of uint8"),
+        ("uint8", None, "a number of uint8"),
+        ("bool", 1, "true or false"),
+        ("string", b"x", "a text"),
+        ("string", "\ud800", "a text"),
+        ("address", "0x" + "0" * 39, "an address"),
+        ("address", ADDRESSES[4].swapcase().replace("X", "x"), "an address"),
+        ("bytes", "01", "hex digits"),
+        ("bytes", "0x0", "hex digits"),
+        ("bytes", "0x0g", "hex digits"),
+        ("bytes", "0x 01", "hex digits"),
+        ("bytes2", b"x", "2 octets"),
+        ("bytes2", "0x010203", "2 octets"),
+        ("bool[]", True, "a list"),
+        ("bool[2]", [True], "a list of 2"),
+        ("bool[]", [True, 0], r"message\.f\[1\]"),
+        ("P", {"a": True, "b": 1}, "message.f: 'b' found, a field of P"),
+        ("P", {}, "there is no a, which P has"),
+        ("P", 7, "for a P"),
+        ("P[]", [None, 3], r"f\[1\]"),
+        ("Q", {}, "a type of EIP-712"),
+        ("uint", 1, "a type of EIP-712"),
+        ("uint7", 1, "a type of EIP-712"),
+        ("uint264", 1, "a type of EIP-712"),
+        ("bytes33", b"", "a type of EIP-712"),
+        ("bytes0", b"", "a type of EIP-712"),
+        ("bool" + "[]" * 100, [], "a type of EIP-712"),
+        ("bool[", [], "a type of EIP-712"),
+        ("", [], "a type of EIP-712"),
+        (None, [], "a type"),
     ],
 )
-def test_fields_that_do_not_fit(kind, value):
-    """Whatever the package raises for them is one error, of bounded length."""
-    with pytest.raises(LocalProtocolError, match="does not fit its types") as caught:
-        run(EthereumKey.from_bytes(COW).sign_typed_data(with_field(kind, value)))
+def test_fields_that_do_not_fit(kind, value, words):
+    with pytest.raises(LocalProtocolError, match=words) as caught:
+        _typed.digest(with_field(kind, value))
     assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(
     "change, words",
     [
-        ({"types": None}, "types of typed data: None"),
-        ({"types": {7: []}}, "does not fit"),
-        ({"types": {"T": None}}, "does not fit"),
-        ({"types": {"T": [{"name": "f"}]}}, "does not fit"),
-        ({"primaryType": "U"}, "does not fit"),
-        ({"primaryType": None}, "does not fit"),
-        ({"domain": None}, "domain of typed data: None"),
-        ({"domain": {"nam": "x"}}, "does not fit"),
-        ({"domain": {"chainId": "x"}}, "does not fit"),
-        ({"message": None}, "message of typed data: None"),
-        ({"message": {}}, "does not fit"),
-        ({"more": 1}, "types, primaryType, domain, message"),
+        ({"types": None}, "types: None found"),
+        ({"types": {"uint8": []}}, "the name of a structure"),
+        ({"types": {"a b": []}}, "the name of a structure"),
+        ({"types": {7: []}}, "the name of a structure"),
+        ({"types": {"T": None}}, "types.T: None found, a list"),
+        ({"types": {"T": [1]}}, "a dictionary of name and type"),
+        ({"types": {"T": [{"name": "f"}]}}, "a dictionary of name and type"),
+        ({"types": {"T": [{"name": "", "type": "bool"}]}}, "the name of a field"),
+        ({"types": {"T": [{"name": "f", "type": "bool"}] * 2}}, "two fields"),
+        ({"primaryType": "U"}, "primaryType"),
+        ({"primaryType": "EIP712Domain"}, "primaryType"),
+        ({"primaryType": None}, "primaryType"),
+        ({"domain": None}, "domain: None found"),
+        ({"domain": {"nam": "x"}}, "domain: 'nam' found"),
+        ({"domain": {"chainId": "x"}}, "domain.chainId"),
+        ({"message": None}, "message: None found"),
+        ({"more": 1}, "'more' found"),
     ],
 )
 def test_data_that_does_not_fit(change, words):
     with pytest.raises(LocalProtocolError, match=words):
-        EthereumKey.from_bytes(COW).verify_typed_data({**with_field("bool", True), **change}, b"")
+        _typed.digest({**with_field("bool", True), **change})
 
 
 def test_data_that_is_incomplete():
-    key = EthereumKey.from_bytes(COW)
     good = with_field("bool", True)
     for name in good:
-        with pytest.raises(LocalProtocolError, match="a dictionary with types, primaryType"):
-            run(key.sign_typed_data({k: v for k, v in good.items() if k != name}))
-    with pytest.raises(LocalProtocolError, match="a dictionary with"):
-        run(key.sign_typed_data([]))  # type: ignore[arg-type]
+        with pytest.raises(LocalProtocolError, match=f"has no {name}"):
+            _typed.digest({k: v for k, v in good.items() if k != name})
+    with pytest.raises(LocalProtocolError, match="a dictionary"):
+        _typed.digest([])  # type: ignore[arg-type]
 
 
 def test_key_files(tmp_path: Path):
@@ -363,11 +427,31 @@ def test_key_files(tmp_path: Path):
         EthereumKey.from_keyfile(7)  # type: ignore[arg-type]
 
 
-def test_without_the_extra():
+def test_openssl_without_deterministic_signatures(monkeypatch):
+    """They differ each time, and are as good."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    real = ec.ECDSA
+
+    def old(algorithm: Any, deterministic_signing: bool = False) -> Any:
+        if deterministic_signing:
+            raise UnsupportedAlgorithm("not here")
+        return real(algorithm)
+
+    monkeypatch.setattr(ec, "ECDSA", old)
+    key = EthereumKey.from_bytes(COW)
+    found = {run(key.sign_typed_data(MAIL)) for _ in range(8)}
+    assert len(found) == 8
+    assert all(key.verify_typed_data(MAIL, signature) for signature in found)
+
+
+@pytest.mark.parametrize("package", ["Crypto", "cryptography"])
+def test_without_the_extra(package):
     """It can be imported, and says in one sentence what is missing."""
-    program = """
+    program = f"""
 import sys
-sys.modules["eth_account"] = None
+sys.modules[{package!r}] = None
 from microwamp.ethereum import EthereumKey
 try:
     EthereumKey.from_bytes(bytes(31) + b"x")

@@ -1,26 +1,18 @@
-"""EthereumKey: a key on secp256k1, or the address of one (extra `ethereum`).
-
-All of Ethereum is the package eth-account's, and what comes with it; this can be imported without
-it. Here are where keys come from, what is refused, and one tree of errors.
-"""
+"""EthereumKey: a key on secp256k1, or the address of one."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wamp import keyfile
 from wamp.authcryptosign import unhex
 
-from ._text import shown
-from .cryptosign import _seedphrase
-from .exception import ConfigurationError, LocalProtocolError
-from .interfaces import IEthereumKey, ISecurityModule
-
-if TYPE_CHECKING:
-    from eth_account.messages import SignableMessage
-
-__all__ = ["EthereumKey"]
+from .._text import shown
+from ..cryptosign import _seedphrase
+from ..exception import ConfigurationError, LocalProtocolError
+from ..interfaces import IEthereumKey, ISecurityModule
+from . import _curve, _typed
 
 # What key files call it; crossbar's and autobahn's tools do.
 _PRIVATE, _ADDRESS = "private-key-eth", "public-adr-eth"
@@ -50,8 +42,8 @@ class EthereumKey(IEthereumKey):
                 # A text may be the key itself, in hexadecimal: it is not shown.
                 found = "a text" if isinstance(given, str) else shown(given)
                 raise ConfigurationError(f"an Ethereum key is 32 octets, not {found}")
-            self._private, self._public = given, _public(given)
-            self._address = _address_of(self._public)
+            self._private, self._public = given, _curve.public_of(given)
+            self._address = _curve.address_of(self._public)
         else:
             self._address = _address(given)
         self._security_module = security_module
@@ -91,11 +83,7 @@ class EthereumKey(IEthereumKey):
 
     def address(self, binary: bool = False) -> str | bytes:
         """The address: text with checksum (EIP-55), or 20 octets."""
-        if binary:
-            return self._address
-        from eth_utils import to_checksum_address
-
-        return str(to_checksum_address(self._address))
+        return self._address if binary else _curve.checksummed(self._address)
 
     async def sign(self, data: bytes) -> bytes:
         """The signature of octets, 65: as wallets sign a message (EIP-191, `personal_sign`).
@@ -109,18 +97,20 @@ class EthereumKey(IEthereumKey):
 
         LocalProtocolError: it is nobody's.
         """
-        public = _signer(_message(data), signature)
-        if public is None:
-            raise LocalProtocolError(f"{shown(signature)} is no Ethereum signature")
-        return public
+        if not isinstance(signature, bytes):
+            raise LocalProtocolError(f"the signature is {shown(signature)}, not octets")
+        found = _curve.recover(_message(data), signature)
+        if found is None:
+            raise LocalProtocolError(f"{shown(signature)} are no Ethereum signature")
+        return found
 
     async def sign_typed_data(self, data: dict[str, Any]) -> bytes:
         """The signature of EIP-712 data, 65 octets: r, s, and 27 or 28.
 
         data: {"types", "primaryType", "domain", "message"}, as wallets have it.
-        LocalProtocolError says what does not fit.
+        LocalProtocolError names what does not fit.
         """
-        return self._sign(_typed(data))
+        return self._sign(_typed.digest(data))
 
     def verify_typed_data(
         self, data: dict[str, Any], signature: bytes, signer_address: str | bytes | None = None
@@ -130,19 +120,18 @@ class EthereumKey(IEthereumKey):
         signer_address: None for this key's own.
         """
         address = self._address if signer_address is None else _address(signer_address)
-        public = _signer(_typed(data), signature)
-        return public is not None and _address_of(public) == address
+        digest = _typed.digest(data)
+        public = _curve.recover(digest, signature) if isinstance(signature, bytes) else None
+        return public is not None and _curve.address_of(public) == address
 
-    def _sign(self, message: SignableMessage) -> bytes:
-        if self._private is None:
+    def _sign(self, digest: bytes) -> bytes:
+        if self._private is None or self._public is None:
             raise LocalProtocolError("this is an address: signing takes the private key")
         module = self._security_module
         if module is not None and (not module.is_open or module.is_locked):
             state = "locked: unlock" if module.is_open else "closed: open"
             raise LocalProtocolError(f"the security module of this key is {state} it first")
-        from eth_account import Account
-
-        return bytes(Account.sign_message(message, self._private).signature)
+        return _curve.sign(self._private, digest, self._public)
 
     @classmethod
     def from_bytes(cls, key: bytes) -> EthereumKey:
@@ -188,97 +177,20 @@ class EthereumKey(IEthereumKey):
         return key
 
 
-def _library() -> None:
-    """ConfigurationError where the extra is not installed."""
-    try:
-        import eth_account  # noqa: F401
-    except ImportError:
-        raise ConfigurationError(
-            "Ethereum keys need more packages: pip install microwamp[ethereum]"
-        ) from None
-
-
-def _public(private: bytes) -> bytes:
-    _library()
-    from eth_keys import constants, keys
-
-    if not 0 < int.from_bytes(private, "big") < constants.SECPK1_N:
-        raise ConfigurationError("an Ethereum key is a number from 1 up to the order of secp256k1")
-    return keys.PrivateKey(private).public_key.to_bytes()
-
-
-def _address_of(public: bytes) -> bytes:
-    from eth_keys import keys
-
-    return keys.PublicKey(public).to_canonical_address()
+def _message(data: bytes) -> bytes:
+    if not isinstance(data, bytes):
+        raise LocalProtocolError(f"what is to be signed is {shown(data)}, not octets")
+    return _curve.keccak(b"\x19Ethereum Signed Message:\n%d" % len(data) + data)
 
 
 def _address(given: Any, what: str = "address") -> bytes:
-    _library()
-    from eth_utils import is_hex_address, to_canonical_address, to_checksum_address
-
-    if isinstance(given, str) and given[:2] == "0x" and is_hex_address(given):
-        digits = given[2:]
-        # EIP-55: where the cases differ they are a checksum.
-        if digits in (digits.lower(), digits.upper(), to_checksum_address(given)[2:]):
-            return bytes(to_canonical_address(given))
-    if isinstance(given, bytes) and len(given) == 20:
-        return given
-    raise ConfigurationError(
-        f"{what}: {shown(given)} found, an address expected: 0x and 40 hex digits, in one "
-        "case or with a checksum that is right"
-    )
-
-
-def _message(data: bytes) -> SignableMessage:
-    """EIP-191, as wallets sign a text."""
-    if not isinstance(data, bytes):
-        raise LocalProtocolError(f"what is to be signed is {shown(data)}, not octets")
-    _library()
-    from eth_account.messages import encode_defunct
-
-    return encode_defunct(data)
-
-
-def _typed(data: dict[str, Any]) -> SignableMessage:
-    """EIP-712."""
-    parts = ("types", "primaryType", "domain", "message")
-    if not isinstance(data, dict) or sorted(data, key=str) != sorted(parts):
-        raise LocalProtocolError(
-            f"typed data is a dictionary with {', '.join(parts)} (EIP-712), not {shown(data)}"
+    found = _curve.address_from(given) if isinstance(given, str) else given
+    if not isinstance(found, bytes) or len(found) != 20:
+        raise ConfigurationError(
+            f"{what}: {shown(given)} found, an address expected: 0x and 40 hex digits, in one "
+            "case or with a checksum that is right"
         )
-    for name in ("types", "domain", "message"):
-        if not isinstance(data[name], dict):
-            raise LocalProtocolError(f"{name} of typed data: {shown(data[name])}, no dictionary")
-    _library()
-    from eth_account.messages import encode_typed_data
-
-    try:
-        return encode_typed_data(full_message=data)
-    except Exception as e:  # what the package raises has no class in common
-        raise LocalProtocolError(
-            f"typed data does not fit its types (EIP-712): {type(e).__name__}: {e!s:.200}"
-        ) from e
-
-
-def _signer(message: SignableMessage, signature: bytes) -> bytes | None:
-    """The public key by which this is signed; None: it is no signature."""
-    from eth_keys import constants, keys
-    from eth_keys.exceptions import BadSignature, ValidationError
-    from eth_utils import keccak
-
-    if not isinstance(signature, bytes) or len(signature) != 65:
-        return None
-    # EIP-2: of two values of s that are good the lower counts, so that there is one signature.
-    if int.from_bytes(signature[32:64], "big") > constants.SECPK1_N // 2:
-        return None
-    last = signature[64] - 27 if signature[64] in (27, 28) else signature[64]
-    digest = keccak(b"\x19" + message.version + message.header + message.body)
-    try:
-        found = keys.Signature(signature[:64] + bytes((last,)))
-        return found.recover_public_key_from_msg_hash(digest).to_bytes()
-    except (BadSignature, ValidationError):
-        return None
+    return found
 
 
 def _tags(path: str, owned: bool) -> dict[str, str]:
