@@ -3,6 +3,7 @@
 import grp
 import json
 import os
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -114,3 +115,11 @@ def test_a_port_that_another_program_has(port):
         assert finding.trap(port).startswith("in use by")
         assert finding.trap(port).endswith("; stop it first")
     assert finding.trap(port) == ""
+
+
+def test_a_port_that_another_program_has_for_a_moment(port):
+    """A modem manager that looks at it, say."""
+    held = serial.Serial(port, exclusive=True)
+    threading.Timer(0.2, held.close).start()
+    assert finding.trap(port) == ""
+    assert not held.is_open

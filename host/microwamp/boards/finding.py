@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _MEDDLERS = {
 }
 # The chips that brltty's udev rules claim (CH340, CP210x).
 _BRLTTY_CHIPS = ("1a86:7523", "10c4:ea60")
+_BUSY_S = 1.0  # how long a port may be in use before that is an error
 
 
 @dataclass
@@ -100,12 +102,26 @@ def refusal(device: str, proc: Path = Path("/proc")) -> str:
     except OSError as e:
         return f"it cannot be opened: {e.strerror}"
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock that pyserial takes
-    except BlockingIOError:
-        return f"in use by {_holders(device, proc) or 'another program'}; stop it first"
+        if not _locked(fd):
+            return f"in use by {_holders(device, proc) or 'another program'}; stop it first"
     finally:
         os.close(fd)
     return ""
+
+
+def _locked(fd: int) -> bool:
+    """Takes the lock that pyserial takes. Who only looks, as a modem manager does when a port
+    appears, has it for a moment; so has a process that is just being started by one that did."""
+    end = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _group(device: str) -> str:
