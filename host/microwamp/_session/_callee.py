@@ -7,21 +7,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from wamp.messages import check_uri
-
 from ..exception import ApplicationError, Error, LocalProtocolError, SerializationError
 from ..request import InvocationRequest, RegisterRequest, Registration, UnregisterRequest
 from ..types import CallDetails, CallResult, RegisterOptions
-from ..uri import Pattern
 from ._declare import (
     Target,
-    all_of,
     check_options,
-    members,
-    target,
+    declare_all,
+    prepared,
     text_of,
     told,
-    wire_options,
 )
 from ._life import Life
 from ._payload import decode, encode, encode_error
@@ -131,33 +126,22 @@ class Callee(Life):
                 raise LocalProtocolError(f"register: {endpoint!r} cannot be called")
             uri = (prefix or "") + procedure
             return self._register(endpoint, None, uri, options, check_types)
-        futures = [
-            self._register(
-                function,
-                obj,
-                (prefix or "") + one.uri,
-                options if options is not None else one.options,
-                one.check_types if check_types is None else check_types,
-            )
-            for function, obj, one in members(endpoint, "register")
-        ]
-        if not futures:
-            raise LocalProtocolError(
-                f"register: give a procedure, or decorate methods of {type(endpoint).__name__}"
-            )
-        return all_of(futures)
+
+        def make(
+            function: Any, obj: Any, uri: str, options: Any, check_types: bool | None
+        ) -> asyncio.Future[Any]:
+            return self._register(function, obj, (prefix or "") + uri, options, check_types)
+
+        return declare_all("register", endpoint, options, check_types, make)
 
     def _register(
         self, function: Any, obj: Any, uri: str, options: Any, check_types: bool | None
     ) -> asyncio.Future[Any]:
-        pattern = Pattern(uri)
-        wire = wire_options(options, pattern)
-        check_uri(pattern.uri, "procedure", wire is not None and "match" in wire)
-        made = target(function, obj, options, pattern, check_types)
-        entry = Registration(self, 0, pattern.uri, made)
+        uri, wire, made = prepared("procedure", function, obj, uri, options, check_types)
+        entry = Registration(self, 0, uri, made)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         request = Registering(future, entry)
-        request.request_id = self._protocol.register(request, pattern.uri, entry, wire)
+        request.request_id = self._protocol.register(request, uri, entry, wire)
         return future
 
     def _unregister(self, registration: Registration) -> asyncio.Future[Any]:

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from wamp.messages import check_uri
+
 from ..exception import LocalProtocolError
 from ..request import Endpoint
 from ..uri import Declared, Pattern, declared
@@ -99,3 +101,41 @@ def check_options(options: Any, klass: type, what: str) -> None:
 def all_of(futures: list[asyncio.Future[Any]]) -> asyncio.Future[list[Any]]:
     """A future of all results, in which errors are results too."""
     return asyncio.gather(*futures, return_exceptions=True)
+
+
+def declare_all(
+    what: str,
+    handler: Any,
+    options: Any,
+    check_types: bool | None,
+    make: Callable[[Any, Any, str, Any, bool | None], asyncio.Future[Any]],
+) -> asyncio.Future[Any]:
+    """Declares each decorated method of an object by `make(function, obj, uri, options,
+    check_types)`; what: "register" or "subscribe". LocalProtocolError: it has none."""
+    futures = [
+        make(
+            function,
+            obj,
+            one.uri,
+            options if options is not None else one.options,
+            one.check_types if check_types is None else check_types,
+        )
+        for function, obj, one in members(handler, what)
+    ]
+    if not futures:
+        element = "procedure" if what == "register" else "topic"
+        raise LocalProtocolError(
+            f"{what}: give a {element}, or decorate methods of {type(handler).__name__}"
+        )
+    return all_of(futures)
+
+
+def prepared(
+    what: str, function: Any, obj: Any, uri: str, options: Any, check_types: bool | None
+) -> tuple[str, Any, Target]:
+    """The URI as it is sent, the options likewise, and what is called; what: "procedure" or
+    "topic". LocalProtocolError: the URI is none."""
+    pattern = Pattern(uri)
+    wire = wire_options(options, pattern)
+    check_uri(pattern.uri, what, wire is not None and "match" in wire)
+    return pattern.uri, wire, target(function, obj, options, pattern, check_types)

@@ -12,17 +12,14 @@ from ..exception import LocalProtocolError
 from ..request import Publication, PublishRequest, SubscribeRequest, Subscription
 from ..request import UnsubscribeRequest as _UnsubscribeRequest
 from ..types import EventDetails, PublishOptions, SubscribeOptions
-from ..uri import Pattern
 from ._callee import Registering, Unregistering
 from ._declare import (
     Target,
-    all_of,
     check_options,
-    members,
-    target,
+    declare_all,
+    prepared,
     text_of,
     told,
-    wire_options,
 )
 from ._life import HANDLERS, Life
 from ._payload import decode, encode
@@ -98,33 +95,16 @@ class PubSub(Life):
             if not callable(handler):
                 raise LocalProtocolError(f"subscribe: {handler!r} cannot be called")
             return self._subscribe(handler, None, topic, options, check_types)
-        futures = [
-            self._subscribe(
-                function,
-                obj,
-                one.uri,
-                options if options is not None else one.options,
-                one.check_types if check_types is None else check_types,
-            )
-            for function, obj, one in members(handler, "subscribe")
-        ]
-        if not futures:
-            raise LocalProtocolError(
-                f"subscribe: give a topic, or decorate methods of {type(handler).__name__}"
-            )
-        return all_of(futures)
+        return declare_all("subscribe", handler, options, check_types, self._subscribe)
 
     def _subscribe(
         self, function: Any, obj: Any, uri: str, options: Any, check_types: bool | None
     ) -> asyncio.Future[Any]:
-        pattern = Pattern(uri)
-        wire = wire_options(options, pattern)
-        check_uri(pattern.uri, "topic", wire is not None and "match" in wire)
-        made = target(function, obj, options, pattern, check_types)
-        entry = Subscription(0, pattern.uri, self, made)
+        uri, wire, made = prepared("topic", function, obj, uri, options, check_types)
+        entry = Subscription(0, uri, self, made)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         request = Subscribing(future, entry)
-        request.request_id = self._protocol.subscribe(request, pattern.uri, entry, wire)
+        request.request_id = self._protocol.subscribe(request, uri, entry, wire)
         return future
 
     def _unsubscribe(self, subscription: Subscription) -> asyncio.Future[Any]:
