@@ -99,7 +99,7 @@ class UnixBoard(Board):
         """Power off in the middle of whatever it does (SIGKILL)."""
         await self._end(signal.SIGKILL, 10.0)
 
-    async def stop(self, timeout_s: float = 2.0) -> int:
+    async def stop(self, timeout_s: float = 10.0) -> int:
         """Asks it to end with Ctrl-C (SIGINT, a KeyboardInterrupt in the program), kills it after
         `timeout_s`. Returns the exit status, -9 if it had to be killed."""
         return await self._end(signal.SIGINT, timeout_s)
@@ -109,7 +109,7 @@ class UnixBoard(Board):
         await self.kill()
         await self.start()
 
-    async def wait(self, timeout_s: float = 10.0) -> int:
+    async def wait(self, timeout_s: float = 60.0) -> int:
         """Waits until the program ends by itself; returns its exit status."""
         process = self._process
         if process is None:

@@ -53,7 +53,7 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         return
 
 
-def stop(process: subprocess.Popen[bytes], timeout_s: float = 10.0) -> int:
+def stop(process: subprocess.Popen[bytes], timeout_s: float = 30.0) -> int:
     """Ends the group of a process started here: SIGTERM, after `timeout_s` SIGKILL. Returns the
     exit status of its leader, as `Popen.returncode`."""
     signal_group(process.pid, signal.SIGTERM)

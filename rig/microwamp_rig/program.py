@@ -65,7 +65,7 @@ class Program:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def expect(self, pattern: str, timeout_s: float = 10.0) -> re.Match[str]:
+    def expect(self, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
         """Waits for a line that matches the regular expression anywhere, among those printed
         since the last one expected; returns the match."""
         expression = re.compile(pattern)
@@ -79,7 +79,7 @@ class Program:
                         return match
                 self._wait(deadline, f"no line like {pattern!r}")
 
-    def event(self, name: str, timeout_s: float = 10.0, **fields: object) -> dict[str, Any]:
+    def event(self, name: str, timeout_s: float = 60.0, **fields: object) -> dict[str, Any]:
         """For commands with --json: waits for an event with these fields, among all so far."""
         deadline = time.monotonic() + timeout_s
         at = 0
@@ -98,7 +98,7 @@ class Program:
             found = [_object(line) for line in self.lines]
         return [event for event in found if event.get("event") == name]
 
-    def wait(self, timeout_s: float = 10.0) -> int:
+    def wait(self, timeout_s: float = 60.0) -> int:
         """Waits for its end; returns the exit status, as `Popen.returncode`."""
         try:
             status = self._process.wait(timeout_s)
@@ -111,7 +111,7 @@ class Program:
         """SIGTERM to the program alone; does not wait."""
         self._process.send_signal(signal.SIGTERM)
 
-    def stop(self, timeout_s: float = 10.0) -> int:
+    def stop(self, timeout_s: float = 30.0) -> int:
         """SIGTERM, after `timeout_s` SIGKILL; returns the exit status."""
         status = process.stop(self._process, timeout_s)
         self._close()

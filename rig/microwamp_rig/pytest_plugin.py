@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from microwamp_rig.real import RealBoard
     from microwamp_rig.rp2040 import Machine, Rp2040Board
 
-ASYNC_LIMIT_S = 30.0
-DUAL_ASYNC_LIMIT_S = 10.0
+ASYNC_LIMIT_S = 120.0
+DUAL_ASYNC_LIMIT_S = 30.0
 
 #: What each test used, setup and child processes that ended included, by node id.
 CPU_SECONDS = pytest.StashKey[dict[str, float]]()
@@ -80,7 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "microwamp_dual_timeout",
         "seconds that one test may take on MicroPython",
-        default="60",
+        default="120",
     )
 
 

@@ -121,7 +121,7 @@ def test_a_port_without_permission(pty):
         [sys.executable, "-c", code, "bridge", pty.path, *ROUTER],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (
@@ -135,7 +135,7 @@ def test_the_command_itself_says_one_line(tmp_path):
         [sys.executable, "-X", "dev", "-m", "microwamp", "bridge", str(tmp_path / "x"), *ROUTER],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith(f"microwamp bridge: port {tmp_path}/x: it does not exist")

@@ -74,7 +74,7 @@ class Asking:
         self.writer.close()
 
     async def answer(self) -> dict[str, Any]:
-        line = await asyncio.wait_for(self.reader.readline(), 10)
+        line = await asyncio.wait_for(self.reader.readline(), 60)
         found = json.loads(line)
         assert isinstance(found, dict)
         return found
@@ -338,7 +338,7 @@ async def test_a_trace_of_a_device_that_is_not_there(tmp_path):
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "microwamp", *words], capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "microwamp", *words], capture_output=True, text=True, timeout=60
     )
 
 
@@ -556,7 +556,7 @@ async def fetch(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     except ConnectionError:
         return b""  # closed with some of the request unread: how that looks is the system's choice
     finally:

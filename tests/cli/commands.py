@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 from wamp import cbor
 from wamp.rawsocket import Frames
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60
 TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 # Words that every interpreter has.
 PYTHON = (sys.executable, "-c")

@@ -122,7 +122,7 @@ def test_without_stdout(url: str, echo: str):
         stderr=subprocess.PIPE,
         env=environment(),
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert (done.returncode, tidy(done.stderr)) == (0, "")
 

@@ -91,7 +91,7 @@ def parse(wmsg):
 
 async def outcome(awaitable):
     try:
-        return await asyncio.wait_for(awaitable, 5)
+        return await asyncio.wait_for(awaitable, 60)
     except BaseException as error:
         return type(error).__name__
 

@@ -247,7 +247,7 @@ def test_openssh_files_of_ssh_keygen(tmp_path):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", "me@here", "-f", path],
             check=True,
-            timeout=30,
+            timeout=60,
         )
         key = CryptosignKey.from_ssh_file(str(path), passphrase or None)
         public = CryptosignKey.from_ssh_file(f"{path}.pub")
@@ -490,5 +490,5 @@ def test_no_key_is_waited_for(tmp_path):
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert failed and "regular file" in str(failed[0])

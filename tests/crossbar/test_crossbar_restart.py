@@ -19,7 +19,7 @@ from wamp.errors import ApplicationError, TransportLost
 
 async def again(device: Device, client: wamp.Client, joins: int) -> dict[str, Any]:
     """What the device tells of itself once it has joined so often and its procedures are back."""
-    async with asyncio.timeout(45):
+    async with asyncio.timeout(60):
         while True:
             try:
                 about: dict[str, Any] = await device.ask(client, "about")

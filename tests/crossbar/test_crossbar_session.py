@@ -28,7 +28,7 @@ from wamp.session import (
 
 PROCEDURE = "com.example.session.procedure"
 TOPIC = "com.example.session.topic"
-LIMIT_S = 20  # for what must come
+LIMIT_S = 60  # for what must come
 QUIET_S = 0.5  # for what must not
 
 

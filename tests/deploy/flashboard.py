@@ -75,12 +75,12 @@ class FlashBoard:
     def close(self) -> None:
         """Power off."""
         os.write(self._stopped, b"x")
-        self._thread.join(10)
+        self._thread.join(60)
         self._pty.close()
         os.close(self._stop)
         os.close(self._stopped)
 
-    def wait(self, text: str, limit_s: float = 20.0) -> None:
+    def wait(self, text: str, limit_s: float = 60) -> None:
         """Until the board has printed a text."""
         end = time.monotonic() + limit_s
         while text not in self.text:

@@ -55,7 +55,7 @@ class Talker:
 
     def close(self) -> None:
         self._going = False
-        self._thread.join(5)
+        self._thread.join(60)
         self.pty.close()
 
 

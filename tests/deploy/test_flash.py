@@ -127,7 +127,7 @@ def test_the_firmware_built_here_goes_onto_a_drive(tmp_path, capsys):
     board = BootLoader(folder, UF2.stat().st_size)
     board.start()
     status, out, _ = run(capsys, "RPI_PICO", "--drive", str(folder), "--json")
-    board.join(10)
+    board.join(60)
     assert status == 0 and json.loads(out)["octets"] == UF2.stat().st_size
     assert board.taken == UF2.read_bytes()
 
@@ -228,7 +228,7 @@ def cable(port: int, octets: int) -> Iterator[int]:
         thread = threading.Thread(target=carry, daemon=True)
         thread.start()
         yield server.getsockname()[1]
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

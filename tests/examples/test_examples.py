@@ -69,7 +69,7 @@ def routed(*words: str) -> Iterator[str]:
     if not words:
         command += ["--listen", "rs://127.0.0.1:0"]
     with Program(command) as program:
-        yield program.expect(r"(rss?://127\.0\.0\.1:\d+)", 20)[1]
+        yield program.expect(r"(rss?://127\.0\.0\.1:\d+)", 60)[1]
 
 
 @contextmanager
@@ -105,11 +105,11 @@ def test_every_example_is_here_and_in_the_table():
 
 def test_blink(router, tmp_path):
     with device(tmp_path / "board", "01_blink/device.py", URL=router) as board:
-        board.expect("joined", 20)
+        board.expect("joined", 60)
         with host("01_blink/host.py", router) as program:
-            program.expect("^on$", 20)
-            program.expect("^off$", 20)
-            board.expect("led False", 20)
+            program.expect("^on$", 60)
+            program.expect("^off$", 60)
+            board.expect("led False", 60)
 
 
 def test_sensor(router, tmp_path):
@@ -117,10 +117,10 @@ def test_sensor(router, tmp_path):
         device(tmp_path / "board", "02_sensor/device.py", URL=router) as board,
         host("02_sensor/host.py", router, "2") as program,
     ):
-        board.expect("joined", 20)
-        first = int(program.expect(r"^(\d+): 21.5 C$", 20)[1])
-        assert int(program.expect(r"^(\d+): 21.5 C$", 20)[1]) == first + 1
-        assert program.wait(20) == 0
+        board.expect("joined", 60)
+        first = int(program.expect(r"^(\d+): 21.5 C$", 60)[1])
+        assert int(program.expect(r"^(\d+): 21.5 C$", 60)[1]) == first + 1
+        assert program.wait(60) == 0
 
 
 def test_two_boards(router, tmp_path):
@@ -128,14 +128,14 @@ def test_two_boards(router, tmp_path):
         device(tmp_path / "lamp", "03_two_boards/lamp.py", URL=router) as lamp,
         device(tmp_path / "switch", "03_two_boards/switch.py", URL=router) as switch,
     ):
-        lamp.expect("lamp True", 20)
-        lamp.expect("lamp False", 20)
-        switch.expect("the lamp is off", 20)
+        lamp.expect("lamp True", 60)
+        lamp.expect("lamp False", 60)
+        switch.expect("the lamp is off", 60)
         with host("03_two_boards/host.py", router) as watcher:
-            watcher.expect("the lamp is on", 20)
-            watcher.expect("the lamp is off", 20)
+            watcher.expect("the lamp is on", 60)
+            watcher.expect("the lamp is off", 60)
         with host("03_two_boards/host.py", router, "on") as program:
-            assert program.wait(20) == 0
+            assert program.wait(60) == 0
 
 
 def der(pem: Path) -> None:
@@ -153,14 +153,14 @@ def test_tls(tmp_path):
         routed(*words) as url,
         host("04_tls/host.py", url, str(certificate)) as program,
     ):
-        program.expect("ready", 20)
+        program.expect("ready", 60)
         trusted = str(certificate.with_suffix(".der"))
         wifi = "lab", "secret"
         example = "04_tls/device.py"
         with device(tmp_path / "board", example, URL=url, CA=trusted, WIFI=wifi) as board:
-            board.expect("access point lab", 20)
-            board.expect("in 20.. over tls-rawsocket-cbor", 20)
-            program.expect("heard: over TLS", 20)
+            board.expect("access point lab", 60)
+            board.expect("in 20.. over tls-rawsocket-cbor", 60)
+            program.expect("heard: over TLS", 60)
     other, other_key = tmp_path / "other.pem", tmp_path / "other-key.pem"
     make_certificate(other, other_key)
     der(other)
@@ -169,7 +169,7 @@ def test_tls(tmp_path):
         routed(*words) as url,
         device(tmp_path / "wary", "04_tls/device.py", URL=url, CA=wrong, WIFI=None) as board,
     ):
-        board.expect("no session: .*[Cc][Ee][Rr][Tt]", 20)
+        board.expect("no session: .*[Cc][Ee][Rr][Tt]", 60)
 
 
 def test_encrypted_sensor(router, tmp_path):
@@ -179,27 +179,27 @@ def test_encrypted_sensor(router, tmp_path):
     for name in ("reader", "other"):
         (tmp_path / name).mkdir()
         with host(path, cwd=tmp_path / name) as program:
-            keys[name] = program.expect("^([0-9a-f]{64})$", 20)[1]
+            keys[name] = program.expect("^([0-9a-f]{64})$", 60)[1]
     assert (tmp_path / "reader" / "reader.key").stat().st_mode & 0o77 == 0
     key = str(tmp_path / "box.key")
     where = {"URL": router, "KEY": key, "READER": keys["reader"]}
     with device(tmp_path / "board", "05_encrypted_sensor/device.py", **where) as board:
-        public = board.expect("^public key ([0-9a-f]{64})$", 20)[1]
-        board.expect("joined", 20)
+        public = board.expect("^public key ([0-9a-f]{64})$", 60)[1]
+        board.expect("joined", 60)
         with (
             host(path, router, public, "2", cwd=tmp_path / "reader") as reader,
             host(path, router, public, cwd=tmp_path / "other") as other,
         ):
-            first = int(reader.expect(r"^(\d+): 21.5 C$", 20)[1])
-            assert int(reader.expect(r"^(\d+): 21.5 C$", 20)[1]) == first + 1
-            assert reader.wait(20) == 0
-            other.expect("cannot be read: ", 20)
+            first = int(reader.expect(r"^(\d+): 21.5 C$", 60)[1])
+            assert int(reader.expect(r"^(\d+): 21.5 C$", 60)[1]) == first + 1
+            assert reader.wait(60) == 0
+            other.expect("cannot be read: ", 60)
         octets = asyncio.run(overheard(router, "com.example.sealed.temperature"))
         assert len(octets) > 60 and b"21.5" not in octets and b"unit" not in octets
     # The key is the board's for good.
     with device(tmp_path / "again", "05_encrypted_sensor/device.py", URL=router, KEY=key) as board:
-        assert board.expect("^public key ([0-9a-f]{64})$", 20)[1] == public
-        board.expect("READER in settings.py is missing", 20)
+        assert board.expect("^public key ([0-9a-f]{64})$", 60)[1] == public
+        board.expect("READER in settings.py is missing", 60)
 
 
 async def overheard(url: str, topic: str) -> bytes:
@@ -207,7 +207,7 @@ async def overheard(url: str, topic: str) -> bytes:
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     client = wamp.Client(url)
     client.subscribe(topic, heard.put_nowait)
-    async with client, asyncio.timeout(20):
+    async with client, asyncio.timeout(60):
         return await heard.get()
 
 
@@ -233,6 +233,6 @@ def test_the_service_serves_a_board_and_is_restarted(router, tmp_path):
     ):
         for times in ("1 time", "2 times"):
             with Program(command, env=env):
-                board.expect("joined", 20)
-                program.expect(f"^joined {times}$", 20)
+                board.expect("joined", 60)
+                program.expect(f"^joined {times}$", 60)
     pty.close()

@@ -46,7 +46,7 @@ async def test_what_is_printed_between_frames_is_seen(bench: Bench) -> None:
     if bench.line == "console":
         await until(lambda: "seen by the operator" in bench.log.console, bench.story)
     else:
-        await bench.board.expect("seen by the operator", timeout_s=5)
+        await bench.board.expect("seen by the operator", timeout_s=60)
 
 
 async def test_memory_after_20_calls_is_what_it_was_before(bench: Bench) -> None:

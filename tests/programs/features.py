@@ -464,7 +464,7 @@ async def main():
                 print(f"skipped {check.__name__}: {feature[1]}")
                 continue
             try:
-                await asyncio.wait_for(check(a, b), 15)
+                await asyncio.wait_for(check(a, b), 60)
             except Exception as e:
                 print(f"failed {check.__name__}: {type(e).__name__}: {e}")
                 raise

@@ -17,7 +17,7 @@ from wamp.errors import ApplicationError, Error
 URL = os.getenv("MICROWAMP_URL") or ""
 KEPT = range(*[int(n) for n in (os.getenv("KEPT") or "0:1:1").split(":")])
 DOING = (os.getenv("DOING") or "").split(",")
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 # A board has more patience than a test.
 for name in ("_BACKOFF_FIRST", "_BACKOFF_MAX", "_REFUSED"):

@@ -17,12 +17,12 @@ class Peer:
     def __init__(self, url: str, certificate: str | None = None) -> None:
         if url.startswith("rs://unix:"):
             self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(20)
+            self._socket.settimeout(60)
             self._socket.connect(url.removeprefix("rs://unix:"))
         else:
             scheme, _, place = url.partition("://")
             host, _, port = place.partition(":")
-            self._socket = socket.create_connection((host, int(port)), timeout=20)
+            self._socket = socket.create_connection((host, int(port)), timeout=60)
             if scheme == "rss":
                 context = ssl.create_default_context(cafile=certificate)
                 self._socket = context.wrap_socket(self._socket, server_hostname="localhost")

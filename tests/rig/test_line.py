@@ -41,7 +41,7 @@ class End:
 
     async def send(self, octets: bytes) -> None:
         view = memoryview(octets)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while view:
                 try:
                     view = view[os.write(self.fd, view) :]
@@ -62,7 +62,7 @@ class End:
             self.fd = -1
 
 
-async def until(condition, what: str, limit_s: float = 5.0) -> None:
+async def until(condition, what: str, limit_s: float = 60) -> None:
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, f"no {what} after {limit_s} s"

@@ -32,13 +32,13 @@ def test_a_new_board_takes_a_firmware_and_runs_it(tmp_path):
         assert "Board-ID: RPI-RP2" in (drive / "INFO_UF2.TXT").read_text()
         (drive / "half.uf2").write_bytes(rp2350(4)[:-512])
         (drive / "other.uf2").write_bytes(rp2350(4))
-        board.expect(r"boot loader: .*other.uf2 is a firmware for an RP2350 \(ARM\)", 30)
+        board.expect(r"boot loader: .*other.uf2 is a firmware for an RP2350 \(ARM\)", 60)
         assert not (drive / "other.uf2").exists()
         (drive / "half.uf2").unlink()
         (drive / "new.uf2").write_bytes(FIRMWARE.read_bytes())
         board.expect(f"MicroPython v.*: console {port}, UART0 {uart}", 60)
         assert not drive.exists()
-        with serial.Serial(str(port), timeout=30) as console:
+        with serial.Serial(str(port), timeout=60) as console:
             console.write(b"\r\nprint(6 * 7)\r\n")
             assert console.read_until(b"\r\n42\r\n").endswith(b"\r\n42\r\n")
         assert board.stop() == 0

@@ -148,7 +148,7 @@ async def good():
 print(run_tests.call(wait))
 print("next:", repr(run_tests.call(good)))
 """)
-    result = micropython.run(script, paths=[runner], timeout_s=20)
+    result = micropython.run(script, paths=[runner], timeout_s=60)
     assert result.returncode == 0
     assert "TimeoutError" in result.stdout
     assert "next: ''" in result.stdout

@@ -43,7 +43,7 @@ def test_children_end_with_a_parent_that_is_killed():
         child, board, folder = parent.stdout.readline().split()
         assert not gone(int(child)) and not gone(int(board))
         parent.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not (gone(int(child)) and gone(int(board))):
         assert time.monotonic() < deadline, "a child outlived its parent by 5 s"
         time.sleep(0.01)
@@ -63,7 +63,7 @@ def test_stop_ends_a_deaf_process_and_what_it_started():
         assert child.stdout is not None
         grandchild = int(child.stdout.readline())
         assert process.stop(child, timeout_s=0.2) == -signal.SIGKILL
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not gone(grandchild):
         assert time.monotonic() < deadline
         time.sleep(0.01)

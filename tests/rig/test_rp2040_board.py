@@ -41,7 +41,7 @@ async def test_pyserial_at_the_uart_and_everything_is_closed_at_the_end():
 
     def host(path: str) -> None:
         for text in (b"once", octets):
-            with serial.Serial(path, 921600, timeout=20) as port:
+            with serial.Serial(path, 921600, timeout=60) as port:
                 port.write(text)
                 assert port.read(len(text)) == text
 
@@ -70,7 +70,7 @@ async def test_emulated_time_follows_the_wall_clock_and_never_runs_ahead():
 
 async def test_two_boards_in_one_loop():
     def host(first: str, second: str) -> None:
-        with serial.Serial(first, timeout=20) as a, serial.Serial(second, timeout=20) as b:
+        with serial.Serial(first, timeout=60) as a, serial.Serial(second, timeout=60) as b:
             a.write(b"to a")
             b.write(b"to b")
             assert b.read(4) == b"to b"
@@ -174,7 +174,7 @@ sys.stdout.buffer.write(octets)
     every = bytes(range(256))
 
     def host(path: str) -> None:
-        with serial.Serial(path, timeout=20) as port:
+        with serial.Serial(path, timeout=60) as port:
             assert port.read_until(b"up\r\n").endswith(b"up\r\n")
             port.write(every)
             assert port.read_until(every).endswith(every)
@@ -229,7 +229,7 @@ while True:
 """
 
     def host(url: str) -> None:
-        with serial.serial_for_url(url, baudrate=115200, timeout=20) as port:
+        with serial.serial_for_url(url, baudrate=115200, timeout=60) as port:
             octets = bytes((0, 1, 0xFF, 0xFF, 2))
             port.write(octets)
             assert port.read(5) == octets
@@ -251,7 +251,7 @@ while True:
         rest = changes[changes.index(("dtr", 0)) :]
         wanted = [("dtr", 0), ("rts", 0), ("break", 1), ("break", 0), ("baud", 9600)]
         assert [change for change in rest if change in wanted] == wanted
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not board.uart.counters.framing:
                 await asyncio.sleep(0.01)
 
@@ -259,7 +259,7 @@ while True:
 @pyserial_is_old
 async def test_rfc2217_console():
     def host(url: str) -> None:
-        with serial.serial_for_url(url, timeout=20) as port:
+        with serial.serial_for_url(url, timeout=60) as port:
             port.write(b"print(6 * 7)\r\n")
             assert b"\r\n42\r\n" in port.read_until(b"\r\n42\r\n")
             port.dtr = False
@@ -267,7 +267,7 @@ async def test_rfc2217_console():
     async with Rp2040Board(uart=None, console="rfc2217") as board:
         await board.expect("MicroPython")
         await asyncio.to_thread(host, board.console_port)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while board.machine.console.dtr:
                 await asyncio.sleep(0.01)
         assert ("dtr", 0) in [(change.what, change.value) for change in board.line_changes]

@@ -97,7 +97,7 @@ def test_through_the_bridge_to_a_router_in_the_boards_time():
             def echo(text: str) -> str:
                 return text
 
-            async with asyncio.timeout(5), host:
+            async with asyncio.timeout(60), host:
                 await board.expect("joined devices as board")
                 await board.expect("echoed from the board")
                 assert await host.call("com.example.double", 21) == 42

@@ -63,7 +63,7 @@ async def test_pyserial_opens_closes_and_opens_it_again():
     async with UnixBoard(ECHO) as board:
         await board.expect("ready")
         for text in (b"once", b"again"):
-            with serial.Serial(board.port, 921600, timeout=5) as port:
+            with serial.Serial(board.port, 921600, timeout=60) as port:
                 port.write(text)
                 assert port.read(len(text)) == text
         assert board.running
@@ -92,7 +92,7 @@ open("kept", "w").close()
         assert not board.running
         with pytest.raises(LookupError):
             _ = board.pid
-        with serial.Serial(port, timeout=5) as host:
+        with serial.Serial(port, timeout=60) as host:
             host.write(b"nobody is there")
             await board.start()
             await board.expect(r"boot \['kept'\]")

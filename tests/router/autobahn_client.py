@@ -70,12 +70,12 @@ async def connect(realm, login=None):
     else:
         factory = WampRawSocketClientFactory(lambda: session, serializer=serializer)
     await asyncio.get_running_loop().create_connection(factory, HOST, PORT)
-    return session, await asyncio.wait_for(session.ready, 10)
+    return session, await asyncio.wait_for(session.ready, 60)
 
 
 async def close(session):
     session.leave()
-    await asyncio.wait_for(session.gone, 10)
+    await asyncio.wait_for(session.gone, 60)
 
 
 async def logins(seen):
@@ -187,7 +187,7 @@ async def sealed(one, two, seen):
     await one.subscribe(heard.set_result, "com.sealed.topic")
     seen["sealed call"] = await two.call("com.sealed.add", 20, b=22)
     await two.publish("com.sealed.topic", "secret", options=PublishOptions(acknowledge=True))
-    seen["sealed event"] = await asyncio.wait_for(heard, 10)
+    seen["sealed event"] = await asyncio.wait_for(heard, 60)
     seen["count of subscribers"] = await one.call(
         "wamp.subscription.count_subscribers",
         await one.call("wamp.subscription.lookup", "com.sealed.topic"),

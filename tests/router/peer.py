@@ -54,7 +54,7 @@ ROLES: dict[str, Any] = {
     role: {"features": dict.fromkeys(names, True)} for role, names in FEATURES.items()
 }
 BASIC: dict[str, Any] = {role: {} for role in FEATURES}  # the basic profile: no features
-PATIENCE_S = 5.0
+PATIENCE_S = 60
 # A realm whose guests are administrators.
 ADMINISTERED = RealmConfig(
     REALM,

@@ -157,7 +157,7 @@ async def running(
         yield process
         if process.returncode is None:
             process.send_signal(signal_number)
-        _, said = await asyncio.wait_for(process.communicate(), 10)
+        _, said = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 0, said
         assert said == b""
     finally:
@@ -168,7 +168,7 @@ async def running(
 
 async def line(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
-    return (await asyncio.wait_for(process.stdout.readline(), 10)).decode().rstrip("\n")
+    return (await asyncio.wait_for(process.stdout.readline(), 60)).decode().rstrip("\n")
 
 
 async def test_router_prints_its_urls_and_a_line_an_event(tmp_path: Path):
@@ -208,7 +208,7 @@ async def test_router_prints_its_urls_and_a_line_an_event(tmp_path: Path):
                 assert await peer.receive() == [6, {}, "wamp.close.system_shutdown"]
                 await peer.send(6, {}, "wamp.close.goodbye_and_out")
                 assert await peer.ended()
-                await asyncio.wait_for(process.wait(), 10)
+                await asyncio.wait_for(process.wait(), 60)
 
 
 async def test_router_with_json_and_a_file(tmp_path: Path):

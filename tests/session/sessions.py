@@ -15,7 +15,7 @@ from microwamp.router import RealmConfig, Router, RouterConfig
 from microwamp.types import CloseDetails, ComponentConfig, SessionDetails
 
 REALM = "devices"
-LIMIT_S = 15.0
+LIMIT_S = 60
 
 WELCOME = [
     2,

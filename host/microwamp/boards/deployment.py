@@ -204,13 +204,16 @@ def hold(remote: Remote) -> Facts:
 
 
 def _enter(remote: Remote, facts: Facts) -> None:
-    # The marker comes last: where it stands, nothing of another's is left to start.
+    # The marker comes last: where it stands, nothing of another's is left to start. It may be
+    # the second attempt, and main.py parked already: a watchdog has reset the board in between.
     code = ""
     if MAIN in facts.found:
         code = (
-            f"with open({MAIN!r}, 'rb') as f:\n    ours = b'wampapp.main()' in f.read(4096)\n"
-            "if not ours:\n"
-            f"    import os\n    os.rename({MAIN!r}, {PARKED!r})\n"
+            "import os\ntry:\n"
+            f"    with open({MAIN!r}, 'rb') as f:\n"
+            "        ours = b'wampapp.main()' in f.read(4096)\n"
+            f"    if not ours:\n        os.rename({MAIN!r}, {PARKED!r})\n"
+            "except OSError as e:\n    if e.errno != 2:\n        raise\n"
         )
     remote.exec(code + f"with open({SAFE_MODE!r}, 'wb') as f:\n    f.write({_OURS!r})\n")
     if facts.found & {MAIN, "/boot.py"}:

@@ -29,8 +29,9 @@ _PROMPT_S = 3.0  # then Ctrl-C is typed again: in the middle of a frame of the l
 WAIT_S = 12.0
 _QUIET_S = 0.3
 _BANNER = b"raw REPL; CTRL-B to exit\r\n"
-_ANSWER_S = 5.0  # for the first octet of what answers a command
+_ANSWER_S = 10.0  # for the first octet of what answers a command
 _COMMAND_S = 60.0  # a flash write of a board takes 0.4 s; an emulated board is slow
+_SILENT_S = 1.0  # a program that prints nothing has started by then
 _BACK_S = 20.0  # after a reset the port goes away and comes back
 
 # Numbers of `sys.implementation._mpy >> 10`, for the processors we compile for.
@@ -255,7 +256,10 @@ class Remote:
         quiet = contextlib.redirect_stdout(io.StringIO())
         with contextlib.suppress(OSError, Failure), quiet:
             self._transport.exec_raw_no_follow("import machine; machine.reset()")
-            time.sleep(0.2)
+            # Who opens the port too early would interrupt the reset: the next word is the start's,
+            # or the port goes away.
+            self._transport.serial.timeout = _SILENT_S
+            self._transport.serial.read(1)
         self._drop()
 
     def reopen(self, limit_s: float | None = None) -> None:

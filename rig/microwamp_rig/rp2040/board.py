@@ -7,6 +7,7 @@ Offers what `UnixBoard` offers where a Pico has it, so that a test runs on eithe
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -140,7 +141,7 @@ class Rp2040Board(Board):
         """Power off in the middle of whatever it does."""
         self.power_cut()
 
-    async def stop(self, timeout_s: float = 2.0) -> int:
+    async def stop(self, timeout_s: float = 10.0) -> int:
         """Asks the program to end with Ctrl-C, takes the power away when the prompt is there, or
         after `timeout_s`. Returns 0, or -9 if it had to be killed."""
         status = 0
@@ -344,9 +345,10 @@ class Rp2040Board(Board):
         if what == "baud":
             self.uart.baud = value
         elif what == "break" and value:
-            self._break_at = machine.ms
+            self._break_at = time.monotonic()
         elif what == "break":
-            bits = (machine.ms - self._break_at) / 1e3 * (self.uart.baud or 115200)
+            # As long as the host held it: a busy board's own time passes more slowly.
+            bits = (time.monotonic() - self._break_at) * (self.uart.baud or 115200)
             self.uart.send_break(max(round(bits), 1))
 
     def _console_line_changed(self, what: str, value: int) -> None:
