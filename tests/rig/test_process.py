@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from microwamp_rig import process
+from microwamp_rig.process import gone
 
 CHILD = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -16,6 +17,7 @@ CHILD = [sys.executable, "-c", "import time; time.sleep(60)"]
 PARENT = """
 import asyncio, sys, time
 from microwamp_rig import process
+from microwamp_rig.process import gone
 from microwamp_rig.boards import UnixBoard
 async def main():
     child = process.start([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -26,15 +28,6 @@ async def main():
     await asyncio.sleep(60)
 asyncio.run(main())
 """
-
-
-def gone(pid: int) -> bool:
-    """Whether the process ended; one that nobody waited for yet has."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return True
-    return state == "Z"
 
 
 def test_children_end_with_a_parent_that_is_killed():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -42,12 +41,11 @@ def test_events_are_found_among_all_lines():
         assert program.event("joined", realm="b") == {"event": "joined", "realm": "b"}
         assert program.event("joined")["realm"] == "a"
         assert [one["realm"] for one in program.events("joined")] == ["a", "b"]
-        begin = time.monotonic()
         with pytest.raises(ProgramError, match="no event left .* in time(?s:.*)  two"):
             program.event("left", timeout_s=0.2)
         with pytest.raises(ProgramError, match="still running after 0.1 s"):
             program.wait(0.1)
-        assert program.running and time.monotonic() - begin < 10
+        assert program.running
 
 
 def test_the_end_is_sure():

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -173,9 +172,7 @@ while True:
 """
     async with UnixBoard(deaf) as board:
         await board.expect("up")
-        begin = time.monotonic()
         assert await board.stop(timeout_s=0.3) == -9
-        assert time.monotonic() - begin < 5
 
 
 async def test_close_removes_everything():

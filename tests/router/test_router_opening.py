@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -323,11 +322,9 @@ async def test_whoever_does_not_log_in_is_closed_and_an_idle_client_is_kept():
             await left.join("open")
             await left.send(6, {}, "wamp.close.close_realm")
             await left.receive()
-            started = time.monotonic()
             assert await mute.ended() and await half.ended() and await silent.ended()
             assert "within 0.3 s" in await challenged.aborted("wamp.error.timeout")
             assert await left.ended()
-            assert time.monotonic() - started < 3
             await asyncio.sleep(0.2)
             assert await idle.silent()
 
@@ -344,7 +341,6 @@ async def test_shutdown_says_goodbye_and_waits_for_nobody_for_ever():
             await Peer.connect(url) as challenged,
         ):
             await challenged.hello(authid="bob", authmethods=["wampcra"])
-            started = time.monotonic()
             closing = asyncio.create_task(router.close())
             assert await polite.receive() == [6, {}, "wamp.close.system_shutdown"]
             await polite.send(6, {}, "wamp.close.goodbye_and_out")
@@ -357,7 +353,6 @@ async def test_shutdown_says_goodbye_and_waits_for_nobody_for_ever():
             assert await opening.ended() and await mute.ended()
             await challenged.aborted("wamp.close.system_shutdown")
             await closing
-            assert time.monotonic() - started < 2
             assert router.urls == ()
     assert log.names().count("left") == 2
 

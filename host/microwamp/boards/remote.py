@@ -227,7 +227,7 @@ class Remote:
                 self._transport.exit_raw_repl()
             self._drop()
 
-    def exec(self, code: str, timeout_s: float = _COMMAND_S) -> str:
+    def exec(self, code: str, timeout_s: float | None = None) -> str:
         """What a piece of code prints. Raises RemoteProtocolError with the board's own words."""
         from mpremote.transport import TransportError as Failure
 
@@ -235,7 +235,7 @@ class Remote:
             raise TransportError(f"port {self.port}: the board is gone")
         try:
             with contextlib.redirect_stdout(io.StringIO()), self._errors("went away"):
-                out, failed = self._transport.exec_raw(code, timeout=timeout_s)
+                out, failed = self._transport.exec_raw(code, timeout=timeout_s or _COMMAND_S)
         except Failure as e:
             self._drop()
             raise TransportError(
