@@ -210,7 +210,7 @@ async def test_a_device_that_resets_in_the_middle_of_a_frame():
         heard: list[int] = []
         host.subscribe("com.example.count", lambda n, octets: heard.append(n))
         async with host:
-            for n in range(4):
+            for n in range(2):
                 device = plant.device()
                 await device.join()
                 await device.publish("com.example.count", n, bytes(500), acknowledge=True)
@@ -221,7 +221,7 @@ async def test_a_device_that_resets_in_the_middle_of_a_frame():
                 again = plant.device()
                 await again.join()
                 await again.leave()
-            assert heard == list(range(4))
+            assert heard == list(range(2))
 
 
 def end_without_a_word(client: Any) -> None:

@@ -380,7 +380,7 @@ def check(found: list[dict[str, Any]]) -> None:
 def test_power_cuts_while_the_configuration_changes(
     rp2040_machine: Callable[..., Machine],
 ) -> None:
-    check(cuts(rp2040_machine, 3, 3))
+    check(cuts(rp2040_machine, 3, 2))
 
 
 @pytest.mark.hil

@@ -5,7 +5,7 @@ import random
 from emulated import boot
 from nacl.signing import SigningKey
 
-COUNT = 20
+COUNT = 8
 
 PROGRAM = """
 from binascii import hexlify, unhexlify
