@@ -22,7 +22,7 @@ FEW = {
 
 
 def deploy(board: FlashBoard, force: bool = False, **given: Any) -> deployment.Outcome:
-    with Remote(board.port, wait_s=5) as remote:
+    with Remote(board.port, wait_s=60) as remote:
         facts = remote.facts()
         own = {deployment.CONFIG: settings.merge(remote, facts, {"key": None, **given})}
         return deployment.deploy(

@@ -184,7 +184,7 @@ def test_a_board_in_a_watchdog_loop(tmp_path, capsys, dog_s):
             remote.exec(f"f = open('/main.py', 'wb')\nf.write({WATCHED!r})\nf.close()\n")
             remote.reset()
         board.wait("watched")
-        status, out, err = run(capsys, "deploy", board.port, "--anonymous", "--wait", "5")
+        status, out, err = run(capsys, "deploy", board.port, "--anonymous", "--wait", "60")
         assert status == 0, err
         assert "main.py is kept" in out
         starts = board.starts
@@ -206,7 +206,7 @@ def test_a_watchdog_bites_while_main_py_is_parked(tmp_path, capsys, monkeypatch,
     image(flash, {"/main.py": OWN})
     with FlashBoard(flash, bite=bite) as board:
         board.wait("my own program")
-        status, out, err = run(capsys, "deploy", board.port, "--anonymous", "--wait", "5")
+        status, out, err = run(capsys, "deploy", board.port, "--anonymous", "--wait", "60")
         assert status == 0, err
         assert "main.py is kept" in out
         assert board.starts > 3, "it never bit"
