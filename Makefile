@@ -3,6 +3,8 @@
 PYTHON ?= python3
 ROUTER ?= microwamp
 SECONDS ?= 60
+TESTS ?= tests
+SEED ?= 1
 CROSSBAR_VERSION := 26.10.1
 STUBS_VERSION := 1.29.0.post1
 
@@ -15,7 +17,7 @@ UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-ca
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-crossbar stubs test lint demo five-minutes hil fuzz \
+.PHONY: help setup setup-crossbar stubs test lint demo five-minutes hil fuzz stress \
 	bench-device bench-messages bench-session bench-bridge clean
 .DELETE_ON_ERROR:
 
@@ -59,6 +61,10 @@ hil: setup setup-crossbar firmware firmware-stock  ## the hardware-in-the-loop m
 fuzz: setup  ## looks for octets that break what reads the wire: SECONDS=60 for each target, and keeps what reached new code
 	for target in cbor rawsocket message sessions link serializers; do \
 		$(VENV)/bin/python tests/fuzz/run.py $$target --seconds $(SECONDS) --keep || exit 1; done
+
+stress: setup setup-crossbar firmware unix32  ## the tests on a machine that stands still at random (TESTS=tests/deploy SEED=1 STALLS=--all)
+	$(VENV)/bin/python -m microwamp_rig.stalls --seed $(SEED) $(STALLS) \
+		$(VENV)/bin/python -m pytest -q $(TESTS)
 
 bench-device: setup firmware firmware-stock  ## figures of the library on the emulated RP2040, against bench/device/baseline.json
 	nice -n 5 $(VENV)/bin/python bench/device/run.py $(BENCH)
