@@ -14,26 +14,7 @@ import txaio
 txaio.use_asyncio()
 
 from autobahn.wamp import auth, cryptobox, cryptosign, types  # noqa: E402
-
-
-def out(value):
-    if isinstance(value, bytes):
-        return {"$": value.hex()}
-    if isinstance(value, dict):
-        return {key: out(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [out(item) for item in value]
-    return value
-
-
-def into(value):
-    if isinstance(value, dict):
-        if value.keys() == {"$"}:
-            return bytes.fromhex(value["$"])
-        return {key: into(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [into(item) for item in value]
-    return value
+from octets_in_json import into, out  # noqa: E402
 
 
 def ring(keys):

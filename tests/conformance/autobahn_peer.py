@@ -22,26 +22,7 @@ from autobahn.wamp.serializer import (  # noqa: E402
     Serializer,
     create_transport_serializer,
 )
-
-
-def out(value):
-    if isinstance(value, (bytes, memoryview)):
-        return {"$": bytes(value).hex()}
-    if isinstance(value, dict):
-        return {key: out(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [out(item) for item in value]
-    return value
-
-
-def into(value):
-    if isinstance(value, dict):
-        if value.keys() == {"$"}:
-            return bytes.fromhex(value["$"])
-        return {key: into(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [into(item) for item in value]
-    return value
+from octets_in_json import into, out  # noqa: E402
 
 
 def answer(request):

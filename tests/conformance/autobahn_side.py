@@ -9,32 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from octets_in_json import into, out
+
 from microwamp_rig.crossbar import program
 
 SCRIPT = Path(__file__).with_name("autobahn_peer.py")
 KEYS = SCRIPT.with_name("autobahn_keys.py")
-
-
-def out(value: Any) -> Any:
-    """A value as JSON: octets are {"$": hex}."""
-    if isinstance(value, bytes):
-        return {"$": value.hex()}
-    if isinstance(value, dict):
-        return {key: out(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [out(item) for item in value]
-    return value
-
-
-def into(value: Any) -> Any:
-    """The reverse of `out`."""
-    if isinstance(value, dict):
-        if value.keys() == {"$"}:
-            return bytes.fromhex(value["$"])
-        return {key: into(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [into(item) for item in value]
-    return value
 
 
 def ask_keys(*questions: tuple[Any, ...]) -> list[Any]:

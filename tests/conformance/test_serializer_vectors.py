@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autobahn_side import into
+from octets_in_json import into
 
 from microwamp import message
 from microwamp.serializer import (

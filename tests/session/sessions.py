@@ -160,3 +160,25 @@ async def played(
         yield f"{'rss' if context else 'rs'}://{host}:{port}"
     finally:
         server.close()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Waits until a condition holds."""
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+class Hanging:
+    """An endpoint that never answers; it tells when it was called, and when it was cancelled."""
+
+    def __init__(self) -> None:
+        self.called, self.cancelled = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.called.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise

@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 import pytest
-from sessions import LIMIT_S, REALM, Played, close, embedded, joined, played
+from sessions import LIMIT_S, REALM, Hanging, Played, close, embedded, joined, played
 
 from microwamp import BlockingSession
 from microwamp.exception import (
@@ -283,23 +283,14 @@ async def test_ctrl_c():
     """The call is cancelled at the router, the session goes on, and leaves in the end."""
     async with embedded() as router:
         callee = await joined(router.urls[0])
-        called, cancelled = asyncio.Event(), asyncio.Event()
-
-        async def hang() -> None:
-            called.set()
-            try:
-                await asyncio.sleep(3600)
-            except asyncio.CancelledError:
-                cancelled.set()
-                raise
-
+        hang = Hanging()
         await callee.register(hang, "com.example.hang")
         await callee.register(lambda: "fine", "com.example.fine")
         process = started(router.urls[0], "hangs")
         async with asyncio.timeout(2 * LIMIT_S):
-            await called.wait()
+            await hang.called.wait()
             process.send_signal(signal.SIGINT)
-            await cancelled.wait()
+            await hang.cancelled.wait()
             out, err = await asyncio.to_thread(process.communicate)
         assert out == "ready\ninterrupted fine\n" and process.returncode != 0
         assert err.rstrip().endswith("KeyboardInterrupt"), err

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sessions import LIMIT_S, REALM, Played, close, embedded, joined, played
+from sessions import LIMIT_S, REALM, Hanging, Played, close, embedded, joined, played
 
 import microwamp
 from microwamp import BlockingSession
@@ -252,16 +252,7 @@ async def test_ctrl_c():
     """The program ends by itself: the call is cancelled at the router, and it hears GOODBYE."""
     async with embedded() as router:
         callee = await joined(router.urls[0])
-        called, cancelled = asyncio.Event(), asyncio.Event()
-
-        async def hang() -> None:
-            called.set()
-            try:
-                await asyncio.sleep(3600)
-            except asyncio.CancelledError:
-                cancelled.set()
-                raise
-
+        hang = Hanging()
         await callee.register(hang, "com.example.hang")
         left: asyncio.Queue[Any] = asyncio.Queue()
         await callee.subscribe(lambda *args: left.put_nowait(args), "wamp.session.on_leave")
@@ -273,9 +264,9 @@ async def test_ctrl_c():
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         async with asyncio.timeout(2 * LIMIT_S):
-            await called.wait()
+            await hang.called.wait()
             process.send_signal(signal.SIGINT)
-            await cancelled.wait()
+            await hang.cancelled.wait()
             out, err = await asyncio.to_thread(process.communicate)
             await left.get()
         assert out == "ready\nended\n" and process.returncode != 0

@@ -14,7 +14,7 @@ import pytest
 from autobahn_process import autobahn
 from logins import serial_line
 from nacl.public import PrivateKey
-from sessions import LIMIT_S, Told, close, joined
+from sessions import LIMIT_S, Told, close, joined, until
 
 from microwamp.cryptobox import Key, KeyRing
 from microwamp.exception import ApplicationError
@@ -71,12 +71,6 @@ class Watched(Told):
         found = [m[at] for m in self.passed if m[0] == code and len(m) > at]
         self.passed = [m for m in self.passed if m[0] != code]
         return found
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.timeout(90)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
-from sessions import LIMIT_S, Told, close, embedded, joined
+from sessions import LIMIT_S, Told, close, embedded, joined, until
 
 from microwamp import register, subscribe
 from microwamp.exception import (
@@ -32,12 +33,6 @@ from microwamp.types import (
 )
 
 ACKNOWLEDGE = PublishOptions(acknowledge=True, exclude_me=False)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_hooks_come_in_order_and_details_are_filled_in():
@@ -255,7 +250,7 @@ async def test_cancelling_and_time_limits_interrupt_the_callee():
             assert isinstance(session.invocations[0], InvocationRequest)
             call.cancel()
             assert session.pending == []
-            await until(lambda mode=mode: ended[-1:] == [mode])
+            await until(partial(ended.__contains__, mode))
         call = session.call("com.example.slow", "skip", options=CallOptions(cancel_mode="skip"))
         await until(lambda: session.invocations)
         call.cancel()

@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from sessions import LIMIT_S, Played, Told, close, embedded, joined, played
+from sessions import LIMIT_S, Played, Told, close, embedded, joined, played, until
 
 from microwamp import Session
 from microwamp.exception import (
@@ -26,12 +26,6 @@ from microwamp.types import (
 )
 
 ACKNOWLEDGE = PublishOptions(acknowledge=True, exclude_me=False)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def cancel_itself(*args: Any) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sessions import LIMIT_S, REALM, Told, close, joined
+from sessions import LIMIT_S, REALM, Told, close, joined, until
 
 from microwamp.exception import ApplicationError
 from microwamp.router import RealmConfig, Router, RouterConfig
@@ -57,12 +57,6 @@ class Heard:
     @property
     def values(self) -> list[Any]:
         return [value for value, _ in self.events]
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def published(session: Told, topic: str, value: Any, **options: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sessions import LIMIT_S, REALM, WELCOME, Played, Told, played
+from sessions import LIMIT_S, REALM, WELCOME, Played, Told, played, until
 
 from microwamp import connect, interfaces
 from microwamp.exception import LocalProtocolError, TransportLost
@@ -41,12 +41,6 @@ class Foreign(interfaces.ITransport):
 
     def abort(self) -> None:
         self.open = False
-
-
-async def until(told: Callable[[], Any]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not told():
-            await asyncio.sleep(0.002)
 
 
 @pytest.mark.parametrize("clean", (True, False))

@@ -7,8 +7,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from autobahn_side import ask, out  # noqa: E402
+from autobahn_side import ask  # noqa: E402
 from make_official import write  # noqa: E402
+from octets_in_json import out  # noqa: E402
 
 from microwamp.serializer import UBJSONObjectSerializer  # noqa: E402
 
