@@ -29,7 +29,7 @@ from microwamp_rig.process import signal_group, start, stop
 
 AUTHID = "demo-device"
 CUT_S = 2.0
-STEP_S = 15.0  # no single step may take longer
+STEP_S = 60.0  # no single step may take longer
 
 _COLOURS = {"router": 35, "bridge": 33, "device": 32, "host": 36, "demo": 1}
 
