@@ -16,6 +16,8 @@ from microwamp.serializer import (
     create_transport_serializer,
 )
 
+# As some libraries do: what is read may not rely on Python's own limit of recursion.
+sys.setrecursionlimit(1_000_000)
 SPARE = 192 << 20
 GROWN_KIB = 48 << 10
 SIZE = 1 << 20
@@ -73,7 +75,18 @@ UBJSON = [
     b"[" * SIZE,
 ]
 BOMBS: list[tuple[Serializer, list[bytes]]] = [
-    (create_transport_serializer("json"), [b"[" * SIZE, b'{"":' * SIZE, b"[" + b"1" * SIZE]),
+    (
+        create_transport_serializer("json"),
+        [
+            b"[" * SIZE,
+            b'{"":' * SIZE,
+            b"[" + b"1" * SIZE,
+            # What looks through strings for brackets must not begin again at each quote.
+            b'"' + b'\\"[' * SIZE,
+            b'"' * SIZE + b"[" * 65,
+            b'"[' + b"\\" * (SIZE + 1) + b'"[' * 65,
+        ],
+    ),
     (
         create_transport_serializer("msgpack"),
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import datetime
 import enum
+import json
 import math
 import random
 import uuid
@@ -19,7 +20,7 @@ from flatbuffers import flexbuffers
 
 from microwamp.exception import ProtocolError
 from microwamp.message import Message
-from microwamp.serializer import cborwriter, flexbufferscodec
+from microwamp.serializer import JsonObjectSerializer, cborwriter, flexbufferscodec
 from microwamp.serializer.limits import DEPTH
 from microwamp.serializer.ubjsoncodec import FORMS, Codec
 
@@ -152,6 +153,21 @@ def test_depth() -> None:
     out = bytes(flexbuffers.Dumps(nested(DEPTH + 1)))
     with pytest.raises(ProtocolError, match=f"deeper than {DEPTH}"):
         flexbufferscodec.decode(out)
+
+
+def test_depth_of_json() -> None:
+    """It is counted in the text: brackets within strings are none, whatever is escaped there."""
+    reader = JsonObjectSerializer()
+    marks = ["[" * 100, '"]' * 100, "{\\" * 100, '\\"{' * 100]
+    for levels in (DEPTH, DEPTH + 1):
+        texts: Any = [marks, {mark: mark for mark in marks}]
+        for level in range(levels - 2):
+            texts = {"[": texts} if level % 2 else ["{", texts]
+        if levels == DEPTH:
+            assert reader.unpack(json.dumps(texts).encode()) == texts
+        else:
+            with pytest.raises(ProtocolError, match=f"deeper than {DEPTH}"):
+                reader.unpack(json.dumps(texts).encode())
 
 
 def value(source: random.Random, depth: int, bits: int) -> Any:

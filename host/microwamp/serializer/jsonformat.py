@@ -10,14 +10,33 @@ from typing import Any
 from wamp.errors import RemoteProtocolError
 
 from ._base import ObjectSerializer, Serializer
-from .limits import DEPTH, too_deep
+from .limits import DEPTH
 
 _DECIMAL = re.compile(r"[+\-E.0-9]+")
+# The next bracket that is in no string, or the text's end; a string that does not end goes on to
+# there. It matches wherever it begins, and gives nothing back: each character is looked at once.
+_BRACKET = re.compile(
+    r"""(?:[^"\[{\]}]++|"[^"\\]*+(?:\\.?[^"\\]*+)*+"?)*+(?:([\[{\]}])|\Z)""", re.DOTALL
+)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _too_deep(text: str) -> bool:
+    """Whether lists and objects are nested deeper than DEPTH; before they are read, since the
+    library's reader recurses as deep as the process's recursion limit lets it."""
+    levels = 0
+    for found in _BRACKET.finditer(text):
+        if found[1] in ("[", "{"):
+            levels += 1
+            if levels > DEPTH:
+                return True
+        else:
+            levels -= 1
+    return False
 
 
 _decode = json.JSONDecoder(parse_constant=_no_constant).decode
@@ -80,9 +99,9 @@ class JsonObjectSerializer(ObjectSerializer):
 
     def unpack(self, data: bytes) -> Any:
         text = data.decode()
-        value = self._decode(text)
-        if text.count("[") + text.count("{") > DEPTH and too_deep(value):
+        if text.count("[") + text.count("{") > DEPTH and _too_deep(text):
             raise RemoteProtocolError(f"nested deeper than {DEPTH} levels")
+        value = self._decode(text)
         if "\\u" in text and _SURROGATE.search(text):
             # Half a character is no text: no other format could carry it on.
             _escaped(value).encode()
