@@ -49,6 +49,6 @@ ELSEWHERE = frozenset(
     _ed25519_int _ed25519_copies _sha512_int
     _opening _urls _mpsockets joining handshake rawsocket
     serialcontrol linkcontrol linkframe linkloss
-    seldom words failures _explain _declared cborrare cbordouble
+    seldom words failures _explain _declared _rejoin cborrare cbordouble
     """.split()
 )

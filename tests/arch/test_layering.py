@@ -37,6 +37,7 @@ EDGE = {
     "_port": "what differs between the interpreters: clock, timers, randomness, polling",
     "_posixport": "serial ports of CPython",
     "_urls": "chooses a transport",
+    "_rejoin": "the client's next session, asyncio",
     "_streams": "streams of CPython",
     "_tls": "TLS contexts",
     "client": "asyncio, time-outs, reconnecting",

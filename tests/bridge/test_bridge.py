@@ -111,6 +111,23 @@ async def test_two_devices_on_one_bridge_are_two_sessions():
         assert len({fields["port"] for _, fields in plant.log.events}) == 2
 
 
+async def test_one_session_after_another_on_one_connection():
+    async with Plant() as plant:
+        device = plant.device()
+        device.register("com.example.count", lambda: device.joins)
+        async with device, plant.host() as host:
+            for auth in (None, (), key()):
+                before = device.session
+                await device.rejoin(auth=auth)
+                assert device.session not in (None, before)
+                assert device.details["authmethod"] == ("cryptosign", "anonymous")[auth == ()]
+                assert await host.call("com.example.count") == device.joins
+            assert device.joins == 4 and device.failures == 0
+            states = [fields["state"] for event, fields in plant.log.events if event == "session"]
+            assert states == ["joined", *["leaving", "joined"] * 3]
+            assert len(plant.log.all("device", state="connected")) == 1
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(("router", "bridge", "device"))))
 async def test_started_in_any_order(order):
     async with Plant(router=False, bridge=False) as plant:

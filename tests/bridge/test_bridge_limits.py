@@ -102,6 +102,18 @@ async def test_a_device_stays_in_its_realms():
             await spare.join()
 
 
+async def test_a_further_session_stays_in_them_too():
+    async with Plant(bridge=False) as plant:
+        configured(plant, Limits(), realms=("devices",))
+        device = plant.device(reconnect=False)
+        async with device:
+            await device.rejoin("devices")
+            with pytest.raises(wamp.SessionAborted, match="into the realm 'secrets'"):
+                await device.rejoin("secrets")
+        assert plant.router_log.all("joined", realm="secrets") == []
+        assert len(plant.log.all("device", state="connected")) == 1
+
+
 def guarded() -> tuple[Splice, list[tuple[int, bytes]]]:
     splice = Splice(lambda from_device, code, head: None, ("devices",))
     splice.from_device(b"\x7f\x73\x00\x00")

@@ -11,7 +11,7 @@ import sys
 
 import wamp
 from wamp import meta
-from wamp.errors import ApplicationError, RequestTimeout
+from wamp.errors import ApplicationError, RequestTimeout, TransportLost
 from wamp.outbox import Outbox
 from wamp.progress import ProgressiveCall
 
@@ -433,6 +433,42 @@ async def keeping(a, b):
     await d.remove()
 
 
+async def another_session(a, b):
+    """On the same transport; the former one is over, what was declared is there again."""
+    started = []
+
+    async def forever(n):
+        started.append(n)
+        await asyncio.sleep(60)
+
+    heard = []
+    slow = await a.register(PREFIX + "never", forever).confirmed()
+    async with wamp.Client(URL, reconnect=False) as third:
+        transport = third._transport
+        await third.register(PREFIX + "again", lambda n: n).confirmed()
+        await third.subscribe(PREFIX + "again", heard.append).confirmed()
+        for n in range(3):
+            before = third.session
+            lost = asyncio.create_task(third.call(PREFIX + "never", n))
+            await until(lambda: len(started) == n + 1, "a call is under way")
+            await third.rejoin()
+            assert third._transport is transport, "the transport is another one"
+            assert third.session not in (None, before) and third.joins == n + 2
+            try:
+                await lost
+                raise AssertionError("it was answered")
+            except TransportLost:
+                pass
+            assert await b.call(PREFIX + "again", n) == n
+            await b.publish(PREFIX + "again", n, acknowledge=True)
+            await until(lambda: heard == list(range(n + 1)), "the event, once")
+            while before in await meta.list_sessions(b):
+                await asyncio.sleep(0.01)
+            assert await third.call(PREFIX + "again", n) == n
+    await until(lambda: not a._tasks, "its calls are cancelled")
+    await slow.remove()
+
+
 # A check, and what the router must announce for it: (role, feature)
 CHECKS = (
     (progress, None),
@@ -454,6 +490,7 @@ CHECKS = (
     (results_that_do_not_fit, None),
     (signs_of_life, None),
     (keeping, None),
+    (another_session, None),
 )
 
 

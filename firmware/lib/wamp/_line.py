@@ -175,6 +175,9 @@ async def leave(client):
 def end(client):
     """The client has ended: whoever waits is told. To be repeated when the memory runs out."""
     if client._transport is not None:
+        if client._raw is not None:
+            client._transport.close()  # it was kept for another session
+            client._raw = None
         client._transport.release()
         client._transport = None
     client._alarm.stop()

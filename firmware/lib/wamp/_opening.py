@@ -57,6 +57,8 @@ def prepare(client, auth, log, codec):
     client._joined = []  # what is told of each join, by its `up`
     client._changed = asyncio.Event()  # for a moment, when `state` changes
     client._leaving = False
+    client._rejoining = False  # GOODBYE was sent for the sake of another session
+    client._raw = None  # of the connection: its handshake, then its frames
     if client.outbox is not None:
         client.outbox.attach(client)
 
@@ -70,6 +72,16 @@ async def connect(client, join_ms):
 
             raise in_clear(a.method, client.url)
         await steps(a.prepare())
+    if client._raw is None:
+        await _open(client, transport)
+    client._turn("joining")
+    client._protocol.join(client.realm, client.auth, "microwamp")
+    await limited(client, client._receive(_SESSION), join_ms)
+    _joined(client)
+
+
+async def _open(client, transport):
+    """Network, connection and handshake; not where the session before has left its own."""
     if client.network is not None:
         await client.network()
     await limited(client, transport.open(), _OPEN_MS)
@@ -87,10 +99,6 @@ async def connect(client, join_ms):
     # Bound once: finding a method takes as long as a short one runs.
     client._write = transport.write
     client._frame = raw.frames.frame
-    client._turn("joining")
-    client._protocol.join(client.realm, client.auth, "microwamp")
-    await limited(client, client._receive(_SESSION), join_ms)
-    _joined(client)
 
 
 async def limited(client, steps, ms):

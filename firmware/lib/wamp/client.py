@@ -51,6 +51,7 @@ _PING = const(1)
 _HANDSHAKE = const(0)
 _SESSION = const(1)
 _END = const(2)
+_LEFT = const(3)  # the router has answered our GOODBYE
 
 _JOIN_MS = 30000
 _REFUSED = 4000  # after a refused login the next attempt is not sooner: it will hardly do better
@@ -155,6 +156,17 @@ class Client:
     __aenter__ = join
     __aexit__ = leave
 
+    def rejoin(self, realm=None, auth=None):
+        """Leave with GOODBYE and join anew on the same transport; awaited, as `join`.
+
+        realm, auth: those of before where they are None; () is anonymous. Where the transport does
+        not survive it, another is made. What was declared is declared in the new session, what
+        waits for an answer fails with TransportLost, what is started meanwhile waits.
+        """
+        from ._rejoin import rejoin
+
+        return rejoin(self, realm, auth)
+
     async def ended(self):
         """Wait until the client has ended: after `leave`, or for good with reconnect=False."""
         while self.state != "ended":
@@ -184,6 +196,9 @@ class Client:
                     error = await self._session()
                     if self._leaving:
                         return
+                    if self._raw is not None:
+                        again = False  # `rejoin` goes on where the session was
+                        continue
                     refused = self.joins == joins
                     if refused:
                         self.failures += 1
@@ -223,13 +238,15 @@ class Client:
     async def _session(self):
         """One connection and one session on it, until it ends; returns why."""
         transport = self._transport
-        error = self._silent = self._raw = None
+        error = self._silent = None
+        self._rejoining = kept = False
         try:
             from ._opening import connect
 
             await connect(self, _JOIN_MS)
             del connect
             await self._receive(_END)
+            kept = self._rejoining  # the transport, for the session after this one
         except Exception as e:
             # Also what is no Error of ours, such as MemoryError: the next session may do.
             error = None if self._leaving else self._silent or e
@@ -245,14 +262,16 @@ class Client:
                     transport.close()
                     await sleep_ms(_STARVED_MS)
             try:
-                if not isinstance(error, TransportError):
+                if not kept and not isinstance(error, TransportError):
                     await transport.finish()
             except Exception:
                 # It is over in any case, and what ends us, such as Ctrl-C in the middle of
                 # anything, asyncio's own tables too, is not to be replaced.
                 pass
             finally:
-                transport.close()
+                if not kept:
+                    self._raw = None
+                    transport.close()
         return error
 
     def _lose(self, error):
@@ -276,8 +295,8 @@ class Client:
         self._transport.close()
 
     async def _receive(self, state):
-        """Take what comes until the handshake is done, the session there, or it all ends; raises
-        why it ends."""
+        """Take what comes until the handshake is done, the session there, or left as we asked;
+        raises why it ends otherwise."""
         protocol = self._protocol
         raw = self._raw
         read = self._transport.read
@@ -304,13 +323,19 @@ class Client:
 
                                 answer = await steps(report[1].challenge(report[2]))
                                 protocol.authenticate(*answer)
+                            elif kind == _ENDED:
+                                if report[1] is not None:
+                                    raise report[1]
+                                state = _LEFT
                             else:
                                 self._act(kind, report)
                     elif kind == _PING:
                         from ._line import pong
 
                         await pong(self, payload)
-                if state != _END and (raw.frames if state == _HANDSHAKE else self.session):
+                if state != _END and (
+                    state == _LEFT or (raw.frames if state == _HANDSHAKE else self.session)
+                ):
                     return
         except RemoteProtocolError as e:
             protocol.violation(e)
@@ -339,8 +364,6 @@ class Client:
             self.session = self._protocol.session
             self.details = report[1]
             self.joins += 1
-        elif kind == _ENDED:
-            raise report[1] or TransportLost("we left")
         elif kind == _REVOKED:
             from ._declared import revoked
 

@@ -64,7 +64,17 @@ FEATURES = {
 }
 
 # The modules that only the beginning needs, and what the end before may have loaded
-_PASSING = ("_opening", "_urls", "_mpsockets", "_tls", "joining", "handshake", "seldom", "words")
+_PASSING = (
+    "_opening",
+    "_urls",
+    "_mpsockets",
+    "_tls",
+    "joining",
+    "handshake",
+    "seldom",
+    "words",
+    "_rejoin",
+)
 
 # A challenge may be followed by a second one (two factors), not by many.
 _CHALLENGES_MAX = const(3)
