@@ -193,6 +193,23 @@ def test_whatever_happens(seed, tmp_path):
         runner.run(main())
 
 
+def test_a_bridge_that_comes_late(tmp_path):
+    """Its device asks all the time: nobody is burdened by that, and the start has no order."""
+
+    async def main() -> None:
+        async with Chain(3, str(tmp_path)) as chain:
+            for n in range(3):
+                await chain.kill_bridge()
+                await asyncio.sleep(300 + 3 * n)
+                assert chain.device.state in ("connecting", "waiting")
+                chain.start_bridge()
+                # Within an attempt, or after a pause of 250 ms, doubled by two sessions at most.
+                await until(lambda: chain.device.state == "up", chain.story, LINK_S)
+
+    with virtual_time() as runner:
+        runner.run(main())
+
+
 MANY = 200
 
 

@@ -59,7 +59,7 @@ _BACKOFF_FIRST = 250
 _BACKOFF_MAX = 30000
 _BURST = const(1024)  # octets not yet sent above which others must have their turn
 _STARVED_MS = const(100)  # until memory is looked for again
-_LASTED = const(8000)  # what is over sooner, session or attempt, lets the next wait longer
+_LASTED = const(8000)  # a session that is over sooner lets the next attempt wait longer
 
 
 class Client:
@@ -191,7 +191,6 @@ class Client:
                         self._transport = self._make(self.url, **self._options)
                         self._turn("connecting")
                     again = True
-                    began = ticks()
                     joins = self.joins
                     error = await self._session()
                     if self._leaving:
@@ -202,18 +201,16 @@ class Client:
                     refused = self.joins == joins
                     if refused:
                         self.failures += 1
-                    if (ticks() - began) & 0x3FFFFFFF > _LASTED:
-                        # A session that lasted, or an attempt that took its time (nobody on the
-                        # other end of the line): the next one need not wait.
-                        backoff = _BACKOFF_FIRST
-                    if refused:
                         from ._line import denied
 
                         if denied(error):
                             backoff = max(backoff, _REFUSED)
+                    elif (ticks() - self._since) & 0x3FFFFFFF > _LASTED:
+                        backoff = _BACKOFF_FIRST
                     # Jitter: a rack of boards must not come back all at once.
                     pause = backoff // 2 + random32() % backoff
-                    backoff = min(backoff * 2, _BACKOFF_MAX)
+                    if not hasattr(self._transport, "alone"):
+                        backoff = min(backoff * 2, _BACKOFF_MAX)
                     self._log("%s: %s" % ("no session" if refused else "session ended", error))
                     if not self.reconnect or isinstance(error, ConfigurationError):
                         return
@@ -364,6 +361,7 @@ class Client:
             self.session = self._protocol.session
             self.details = report[1]
             self.joins += 1
+            self._since = ticks()
         elif kind == _REVOKED:
             from ._declared import revoked
 

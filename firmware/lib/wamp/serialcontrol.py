@@ -88,6 +88,8 @@ async def begin(transport):
     try:
         await _until(transport, lambda: link.is_open, OPEN_MS)
         if not link.is_open:
+            if not transport._ended:
+                transport.alone = True  # to ask again burdens nobody
             raise TransportError(
                 "%s: the bridge refused: %s" % (url, transport._ended)
                 if transport._ended

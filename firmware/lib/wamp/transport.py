@@ -11,6 +11,7 @@ A transport is opened once and closed once; a client makes a new one for each co
     close()             at once; wakes who reads
     release()           no connection will follow
     private             whether nobody on the way can read along (TLS, or a Unix socket)
+    alone               it is there once nobody answered on a line that is ours alone
 """
 
 from ._port import MICROPYTHON
