@@ -6,10 +6,12 @@ SECONDS ?= 60
 TESTS ?= tests
 SEED ?= 1
 CROSSBAR_VERSION := 26.10.1
+XCONN_VERSION := 0.5.1
 STUBS_VERSION := 1.29.0.post1
 
 VENV := .venv
 XVENV := .venv-crossbar
+XCONN_VENV := .venv-xconn
 # Wall time of one test: 20 joins of an emulated board take three minutes on a quiet machine.
 HIL_LIMIT_S := 1200
 # Test functions need no signature; what they call is checked all the same.
@@ -18,6 +20,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-crossbar stubs test lint demo five-minutes hil fuzz stress \
+.PHONY: help setup setup-crossbar setup-xconn stubs test lint demo five-minutes hil fuzz \
 	bench-device bench-messages bench-session bench-bridge clean
 .DELETE_ON_ERROR:
 
@@ -31,7 +34,9 @@ setup: $(VENV)/.ready  ## .venv with the three packages, the rig and the tools (
 
 setup-crossbar: $(XVENV)/.ready  ## crossbar.io in a venv of its own (once, a minute or two)
 
-test: setup setup-crossbar stubs firmware unix32 lint  ## everything CI does: lint, then all tests
+setup-xconn: $(XCONN_VENV)/.ready  ## the router of xconn in a venv of its own (once, 15 s)
+
+test: setup setup-crossbar setup-xconn stubs firmware unix32 lint  ## everything CI does: lint, then all tests
 	$(VENV)/bin/python -m pytest
 
 lint: setup  ## ruff, mypy, stubs against the library, the packages as a stranger's type checker sees them
@@ -83,7 +88,7 @@ bench-bridge: setup firmware  ## the bridge: goodput, what it adds to a message,
 include firmware/firmware.mk
 
 clean:  ## removes environments, caches and build products
-	rm -rf $(VENV) $(XVENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(XVENV) $(XCONN_VENV) build dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A venv, or the sentence that says what is missing. Debian splits venv and the C headers from
@@ -123,4 +128,11 @@ $(XVENV)/.ready: requirements/crossbar.txt
 	@echo "setting up $(XVENV): crossbar $(CROSSBAR_VERSION), this takes a minute or two ..."
 	@PIP_CONSTRAINT=requirements/crossbar.txt \
 		$(XVENV)/bin/pip install $(PIP_FLAGS) --use-pep517 crossbar==$(CROSSBAR_VERSION)
+	@touch $@
+
+$(XCONN_VENV)/.ready: requirements/xconn.txt
+	$(call new_venv,$(XCONN_VENV))
+	@echo "setting up $(XCONN_VENV): xconn $(XCONN_VERSION) ..."
+	@PIP_CONSTRAINT=requirements/xconn.txt \
+		$(XCONN_VENV)/bin/pip install $(PIP_FLAGS) --only-binary :all: xconn==$(XCONN_VERSION)
 	@touch $@

@@ -435,16 +435,16 @@ async def keeping(a, b):
 
 async def another_session(a, b):
     """On the same transport; the former one is over, what was declared is there again."""
-    started = []
+    started: list[int] = []
 
     async def forever(n):
         started.append(n)
         await asyncio.sleep(60)
 
-    heard = []
+    heard: list[int] = []
     slow = await a.register(PREFIX + "never", forever).confirmed()
     async with wamp.Client(URL, reconnect=False) as third:
-        transport = third._transport
+        transport = third._transport  # type: ignore[attr-defined]
         await third.register(PREFIX + "again", lambda n: n).confirmed()
         await third.subscribe(PREFIX + "again", heard.append).confirmed()
         for n in range(3):
@@ -452,7 +452,8 @@ async def another_session(a, b):
             lost = asyncio.create_task(third.call(PREFIX + "never", n))
             await until(lambda: len(started) == n + 1, "a call is under way")
             await third.rejoin()
-            assert third._transport is transport, "the transport is another one"
+            same = third._transport is transport  # type: ignore[attr-defined]
+            assert same, "the transport is another one"
             assert third.session not in (None, before) and third.joins == n + 2
             try:
                 await lost

@@ -128,7 +128,8 @@ async def steps(generator):
 def _joined(client):
     """The session is there: what waited for it goes on, what was declared is sent."""
     get = client.details.get
-    who = get("realm", client.realm), get("authid"), get("authmethod", "anonymous")
+    method = get("authmethod") or ("by an unnamed method" if client.auth else "anonymous")
+    who = get("realm", client.realm), get("authid"), method
     client._log("joined %s as %s (%s)" % who)
     waiting, client._waiting = client._waiting, []
     for declaration in client._declarations:
