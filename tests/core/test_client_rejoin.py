@@ -313,6 +313,29 @@ async def test_nobody_waits_any_more():
             router.on.clear()
 
 
+async def test_memory_that_runs_out():
+    """At GOODBYE whoever asked is told; in any case the client comes back, as was wanted."""
+    for code in (6, 1):
+        router = Router()
+        missing = []
+
+        def encode(message):
+            if message[0] in missing:
+                missing.remove(message[0])
+                raise MemoryError("memory allocation failed")
+            return wamp.cbor.encode(message)
+
+        async with Scripted(router, codec=(encode, wamp.cbor.decode)) as client:
+            missing.append(code)
+            if code == 6:
+                await fails(MemoryError, client.rejoin("other"))
+                await until(lambda: client.state == "up" and client.joins == 2)
+            else:
+                await client.rejoin("other")
+            assert not missing and hellos(router)[-1][1] == client.realm == "other"
+            assert closed(router) == [True, False]
+
+
 async def test_leave_at_every_point():
     for name in ("GOODBYE", "answered", "HELLO"):
         router = Router()
