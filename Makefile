@@ -19,8 +19,7 @@ UNTYPED_TESTS := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-ca
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-crossbar stubs test lint demo five-minutes hil fuzz stress \
-.PHONY: help setup setup-crossbar setup-xconn stubs test lint demo five-minutes hil fuzz \
+.PHONY: help setup setup-crossbar setup-xconn stubs test lint demo five-minutes hil fuzz stress \
 	bench-device bench-messages bench-session bench-bridge clean
 .DELETE_ON_ERROR:
 
@@ -67,7 +66,7 @@ fuzz: setup  ## looks for octets that break what reads the wire: SECONDS=60 for 
 	for target in cbor rawsocket message sessions link serializers; do \
 		$(VENV)/bin/python tests/fuzz/run.py $$target --seconds $(SECONDS) --keep || exit 1; done
 
-stress: setup setup-crossbar firmware unix32  ## the tests on a machine that stands still at random (TESTS=tests/deploy SEED=1 STALLS=--all)
+stress: setup setup-crossbar setup-xconn firmware unix32  ## the tests on a machine that stands still at random (TESTS=tests/deploy SEED=1 STALLS=--all)
 	$(VENV)/bin/python -m microwamp_rig.stalls --seed $(SEED) $(STALLS) \
 		$(VENV)/bin/python -m pytest -q $(TESTS)
 
