@@ -85,6 +85,24 @@ def test_every_octet_arrives_once_and_in_order_whoever_goes_on(seed, loss):
     assert pipe.handed >= 3 and pipe.amid >= 1
 
 
+def test_a_line_whose_connections_were_closed_is_handed_over_like_any():
+    """By the router's end, say, an hour ago."""
+    pipe = Pipe(1, 0.0, 0.0)
+    pipe.run()
+    pipe.bridge.close(1, "the router closed the connection")
+    while pipe.bridge.is_open:
+        pipe.now += TURN_MS
+        for source, sink in ((pipe.bridge, pipe.device), (pipe.device, pipe.bridge)):
+            source.tick(pipe.now)
+            while (view := source.output(pipe.now)) is not None:
+                sink.receive(bytes(view), pipe.now)
+    pipe.heard = [b"", b""]
+    pipe.left = [memoryview(one) for one in pipe.sent]
+    pipe.turns = 0.1
+    pipe.run()
+    assert pipe.handed >= 3
+
+
 def test_what_is_no_data_is_refused():
     line = Line(10000)
     line.__dict__["something"] = object()

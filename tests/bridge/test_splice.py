@@ -441,6 +441,22 @@ def test_random_octets_never_raise_anything_else():
             continue
 
 
+@pytest.mark.parametrize("realms", [((), ("devices",)), (("devices",), ())])
+def test_realms_that_change_within_a_message_change_none_of_its_octets(realms):
+    """A reload limits the realms or sets them free, and the next process goes on with it."""
+    octets = message(16, 1, {}, "com.example.topic", ["x" * 500]) * 3
+    for cut in range(len(octets) // 3 + 8):
+        splice = Splice(lambda *seen: None, realms[0])
+        splice.from_device(HELLO_4)
+        splice.from_router(REPLY_4)
+        splice.to_router.clear()
+        splice.from_device(octets[:cut])
+        other = Splice(lambda *seen: None, realms[1])
+        other.restore(splice.state())
+        other.from_device(octets[cut:])
+        assert b"".join(splice.to_router + other.to_router) == octets, cut
+
+
 def test_messages_that_are_no_cbor_pass_untouched():
     """Whose fault they are the receiver finds out."""
     middle = Middle()

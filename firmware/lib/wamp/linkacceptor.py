@@ -34,6 +34,7 @@ class Acceptor(Link):
     """
 
     _asked_by = (0, 0, 0, 0)
+    _closing = b""  # the payload of our CLOSE
     _epoch = 0
     _own_epoch = 0
     _utc = 0

@@ -18,7 +18,6 @@ from wamp.errors import ConfigurationError
 from wamp.link import CLOSED, CONSOLE, OPENED, STREAM
 from wamp.transport import explain
 
-from . import handover
 from .config import PortConfig
 from .console import Console
 from .guard import OVERHEAD, Guard
@@ -535,51 +534,14 @@ class Device:
 
     async def keep(self) -> dict[str, Any] | None:
         """Stop all traffic and give what a successor needs, descriptors as "port" and "router";
-        None where the port cannot be handed over. The device is not told."""
-        port, relay = self._port, self._relay
-        if port is None or port.fileno() < 0 or self.state == "absent" or self._stopping:
-            return None
-        port.pause()
-        if self._resting is not None:
-            self._resting.cancel()
-        if relay is not None:
-            relay.hold_still()
-        self._alarm.stop()
-        await handover.settled(lambda: port.busy() or (relay is not None and relay.backlog() > 0))
-        self._alarm.stop()
-        kept = None if relay is None or self._ending is not None else relay.state()
-        if port.busy() or (self._link.is_open and kept is None):
-            return None
-        router = -1 if relay is None or kept is None else relay.keep()
-        if kept is not None and router < 0:
-            return None
-        self._stopping = True  # our own part in it
-        return {
-            "name": self.name,
-            "config": repr(self.config),
-            "path": self.path,
-            "link": handover.state_of(self._link) if kept is not None else None,
-            "relay": kept,
-            "software": self.software,
-            "counts": self.counts,
-            "holding": sorted(self._holding - {"rate"}),
-            "port": port.fileno(),
-            "router": router,
-        }
+        None where nothing can be handed over. The device is not told."""
+        from .keeping import keep
+
+        return await keep(self)
 
     async def adopt(self, state: Mapping[str, Any], port: int, router: int) -> None:
-        """Before `run`: go on with what `keep` of a predecessor gave. Raises OSError."""
-        self.path = state["path"]
-        options = {"baud": self.config.baud, "fd": port}
-        self._port = await _posixport.open_port(self.path, options)
-        self.counts.update(state["counts"])
-        if state["link"] is None:
-            return
-        handover.restore(self._link, state["link"])
-        self.software = state["software"]
-        self._relay = relay = Relay(self, self.config, self._tls)
-        await relay.adopt(state["relay"], router)
-        self.session = relay.realm
-        self._counted = relay.splice.messages[0] + relay.splice.answered
-        self._link.set_window(WINDOW)
-        self.counts["handed_over"] += 1
+        """Before `run`: go on with what `keep` of a predecessor gave. The descriptors are ours,
+        also where this fails. Raises OSError and ValueError; then the device joins anew."""
+        from .keeping import adopt
+
+        await adopt(self, state, port, router)

@@ -35,6 +35,7 @@ _CODE: Final = (
     "wamp.linkloss",
     "microwamp.bridge.splice",
     "microwamp.bridge.relay",
+    "microwamp.bridge.keeping",
     "microwamp.bridge.handover",
 )
 

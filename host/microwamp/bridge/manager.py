@@ -252,20 +252,21 @@ class Bridge:
                 self.devices.append(device)
             port = left.get(state["port"], -1)
             router = left.get(state["router"], -1)
-            if device is None or repr(device.config) != state["config"] or port < 0:
+            same = device is not None and repr(device.config) == state["config"]
+            if device is None or not same or (state["port"] and port < 0):
                 reason = reason or f"{state['name']} has other settings"
                 continue
             if state["link"] is not None and router < 0:
                 reason = reason or f"{state['name']} has lost its router"
                 continue
-            del left[state["port"]]
+            left.pop(state["port"], None)
             left.pop(state["router"], None)
             try:
                 await device.adopt(state, port, router)
             except (OSError, ValueError, ConfigurationError) as e:
                 reason = str(e)
                 continue
-            ports += 1
+            ports += port >= 0
             sessions += state["link"] is not None
         for fd in left.values():
             os.close(fd)

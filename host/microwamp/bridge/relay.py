@@ -292,9 +292,11 @@ class Relay:
         return -1 if self._upstream is None else self._upstream.keep()
 
     async def adopt(self, state: dict[str, Any], fd: int) -> None:
-        """Go on with what `state` and `keep` of a predecessor gave. Raises OSError."""
+        """Go on with what `state` and `keep` of a predecessor gave. The descriptor is ours, also
+        where this fails. Raises OSError."""
         import socket
 
+        sock = socket.socket(fileno=fd)
         upstream = SocketUpstream(
             self._config.router, self, high=self._config.limits.buffer_octets
         )
@@ -305,7 +307,11 @@ class Relay:
             self._late.append(state["late"])
             self.late = len(state["late"])
         self._ready.set()
-        await upstream.adopt(socket.socket(fileno=fd))
+        try:
+            await upstream.adopt(sock)
+        except BaseException:
+            sock.close()
+            raise
         self._upstream = upstream
         self._connected = True
         if self.late:

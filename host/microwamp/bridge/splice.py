@@ -358,6 +358,8 @@ class _Direction:
             code = peek(head)[0]
             if self._from_device and splice.realms:
                 splice._allow(code, head)
+            # Realms may have been limited, or set free, since the message began.
+            if self._held:
                 out.append(self._held)
                 self._held = b""
             if code in _REPORTED:
