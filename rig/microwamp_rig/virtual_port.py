@@ -4,19 +4,24 @@
 port of a device, `cable.host.path` that of a bridge. Between them are `Wire`s of `virtual_link`
 with their faults: bit errors, bursts, lost, doubled and inserted octets, stuck, stalled, cut,
 clocks that drift, breaks. Each end can be unplugged; the board's can be read slowly, and be deaf
-while flash is erased. For an event loop of `virtual_time`.
+while flash is erased: its program stands still meanwhile, if it runs in the context of
+`VirtualCable.processor`. For an event loop of `virtual_loop.virtual_time`.
+
+A port is open as long as somebody has a descriptor of it: `VirtualPort.fileno` is a real one,
+which can be duplicated, passed on and closed, and what comes meanwhile is kept. `open_port` with
+the option `fd` goes on with such a port, as with a tty that was handed over.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from microwamp_rig.boardtime import library_time
 from microwamp_rig.virtual_link import CLEAN, Faults, Wire
+from microwamp_rig.virtual_loop import Processor
 from wamp import _posixport
 
 _FIFO = 32  # octets that a UART keeps while interrupts are off (RP2040)
@@ -24,14 +29,35 @@ _DEVICE_ROOM = 4096
 _HOST_ROOM = 65536  # what a tty keeps for a program that does not read
 
 
-@contextmanager
-def virtual_time() -> Iterator[asyncio.Runner]:
-    """A Runner whose event loop does not wait: where nothing is to be done, its clock jumps to the
-    next timer. For what talks within this process: an answer from elsewhere comes too late."""
-    from microwamp_rig.rp2040.loop import EmulatedLoop
+class Tty:
+    """What the system keeps of a port while somebody has a descriptor of it.
 
-    with library_time(), asyncio.Runner(loop_factory=lambda: EmulatedLoop(alone=True)) as runner:
-        yield runner
+    Those are the writing ends of a pipe, so its reading end tells when the last was closed.
+    """
+
+    def __init__(self) -> None:
+        self._watched, self.fd = os.pipe()
+        os.set_blocking(self._watched, False)
+        self._inode = os.fstat(self._watched).st_ino
+        self.kept = b""  # octets that nobody has read
+        self.hung_up = False
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody has a descriptor."""
+        if self._watched < 0:
+            return False
+        try:
+            os.read(self._watched, 1)
+        except BlockingIOError:
+            return True
+        os.close(self._watched)
+        self._watched = -1
+        return False
+
+    def is_of(self, fd: int) -> bool:
+        """Whether that is a descriptor of this port."""
+        return os.fstat(fd).st_ino == self._inode
 
 
 class VirtualPort(_posixport.Port):
@@ -40,38 +66,58 @@ class VirtualPort(_posixport.Port):
     def __init__(self, end: End, options: Mapping[str, int | None]) -> None:
         super().__init__(end.path, options)
         self._end = end
+        self._given = options.get("fd")
+        self._tty: Tty | None = None
+        self._fd = -1
         self._arrived = asyncio.Event()
-        self._kept = b""
         self._paused = False
         self._woken = False
-        self._hung_up = False
         self._on_octets: Callable[[bytes], object] | None = None
         self._on_lost: Callable[[OSError], object] | None = None
 
     async def open(self) -> None:
-        """Plug in. Raises OSError."""
+        """Plug in, or go on with a descriptor. Raises OSError."""
         end = self._end
+        if self._given is not None:
+            self._fd = self._given
+            if end.tty is not None and end.tty.is_of(self._given):
+                self._tty = end.tty
+                end.port = self
+            return  # else it has hung up since
         if not end.plugged:
             raise FileNotFoundError(2, "No such file or directory")
-        if end.port is not None:
+        if end.tty is not None and end.tty.open:
             raise OSError(16, "it is in use by another program")
+        self._tty = end.tty = Tty()
+        self._fd = self._tty.fd
         end.port = self
-        self._hung_up = False
+
+    def fileno(self) -> int:
+        return self._fd
 
     def listen(
         self, on_octets: Callable[[bytes], object], on_lost: Callable[[OSError], object]
     ) -> None:
         self._on_octets, self._on_lost = on_octets, on_lost
+        if self._gone():
+            asyncio.get_running_loop().call_soon(self.hang_up)
         self.resume()
+
+    def _gone(self) -> bool:
+        return self._tty is None or self._tty.hung_up
 
     def pause(self) -> None:
         self._paused = True
 
     def resume(self) -> None:
         self._paused = False
-        if self._kept and self._on_octets is not None:
-            octets, self._kept = self._kept, b""
-            self._on_octets(octets)
+        if self._tty is not None and self._tty.kept and self._on_octets is not None:
+            self._on_octets(self._take())
+
+    def _take(self) -> bytes:
+        assert self._tty is not None
+        octets, self._tty.kept = self._tty.kept, b""
+        return octets
 
     def wake(self) -> None:
         self._woken = True
@@ -79,20 +125,19 @@ class VirtualPort(_posixport.Port):
 
     async def read(self) -> bytes:
         """What is there. Raises OSError when the line has hung up."""
-        loop, end = asyncio.get_running_loop(), self._end
+        loop, end, tty = asyncio.get_running_loop(), self._end, self._tty
         while True:
-            if self._hung_up or end.port is not self:
+            if tty is None or tty.hung_up or end.port is not self:
                 raise OSError(5, "the line has hung up")
             late = max(end.ready_at, end.deaf_until) - loop.time()
-            if self._kept and late <= 0:
-                octets, self._kept = self._kept, b""
+            if tty.kept and late <= 1e-6:  # timers may ring a nanosecond early
                 end.ready_at = loop.time() + end.every_s
-                return octets
+                return self._take()
             if self._woken:
                 self._woken = False
                 return b""
             self._arrived.clear()
-            if self._kept:
+            if tty.kept:
                 loop.call_later(late, self._arrived.set)
             await self._arrived.wait()
 
@@ -113,23 +158,22 @@ class VirtualPort(_posixport.Port):
         """Close at once."""
         if self._end.port is self:
             self._end.port = None
-        self._kept = b""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
         self._arrived.set()
 
     # -- the line's side
 
-    def take(self, octets: bytes, room: int) -> None:
-        """Octets have arrived; what there is no room for is lost."""
+    def came(self) -> None:
+        """Octets have arrived."""
         if self._on_octets is not None and not self._paused:
-            self._on_octets(octets)
-            return
-        self._kept += octets[: max(room - len(self._kept), 0)]
-        self._arrived.set()
+            self._on_octets(self._take())
+        else:
+            self._arrived.set()
 
     def hang_up(self) -> None:
         """The end was unplugged."""
-        self._hung_up = True
-        self._end.port = None
         self._arrived.set()
         if self._on_lost is not None:
             on_lost, self._on_lost = self._on_lost, None
@@ -153,7 +197,8 @@ class End:
         self.ready_at = 0.0
         self.deaf_until = 0.0
         self.plugged = True
-        self.port: VirtualPort | None = None
+        self.tty: Tty | None = None
+        self.port: VirtualPort | None = None  # who reads it
         self.lost = 0  # octets for which nobody had the port open
         self.receiver: End | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -180,20 +225,30 @@ class End:
             self._timer = None
         octets = self.into.receive(loop.time() * 1e6 + 1e-3)
         if octets:
-            if self.port is None:
-                self.lost += len(octets)
-            else:
-                deaf = loop.time() < self.deaf_until
-                self.port.take(octets, _FIFO if deaf else self.room)
+            self._keep(octets, _FIFO if loop.time() < self.deaf_until else self.room)
         coming = self.into.next()
         if coming is not None and self._timer is None:
             self._timer = loop.call_at(max(coming / 1e6, loop.time()), self.look)
 
+    def _keep(self, octets: bytes, room: int) -> None:
+        """Give it to who has the port open; what there is no room for is lost."""
+        tty = self.tty
+        if tty is None or not tty.open:
+            self.lost += len(octets)
+            return
+        tty.kept += octets[: max(room - len(tty.kept), 0)]
+        if self.port is not None:
+            self.port.came()
+
     def unplug(self) -> None:
         """The port is gone; who has it open sees it hang up. Again is no error."""
         self.plugged = False
-        if self.port is not None:
-            self.port.hang_up()
+        if self.tty is not None:
+            self.tty.hung_up = True
+            self.tty = None
+        port, self.port = self.port, None
+        if port is not None:
+            port.hang_up()
 
     def replug(self) -> None:
         """It is there again."""
@@ -210,6 +265,7 @@ class VirtualCable:
         self.board = End(f"virtual/{seed}/board", self.up, self.down, batch, _DEVICE_ROOM)
         self.host = End(f"virtual/{seed}/host", self.down, self.up, 4096, _HOST_ROOM)
         self.board.receiver, self.host.receiver = self.host, self.board
+        self.processor = Processor()  # the board's
 
     async def open_port(self, path: str, options: Mapping[str, int | None]) -> Any:
         """In the place of `_posixport.open_port`."""
@@ -226,8 +282,10 @@ class VirtualCable:
         self.up.drift.rate = 1 / (1 + rate) - 1
 
     def erase(self, ms: float) -> None:
-        """The board erases flash: its UART is not read, nothing is sent."""
+        """The board erases flash: its program stands still, its UART is not read, nothing is
+        sent."""
         self.board.deaf_until = asyncio.get_running_loop().time() + ms / 1000
+        self.processor.stop(ms / 1000)
 
     def resume(self) -> None:
         """What was stalled goes on."""

@@ -4,13 +4,15 @@ and what was promised about what passes between them."""
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import wamp
-from microwamp.bridge import Bridge, Device
+from microwamp.bridge import Bridge, BridgeConfig, Device, PortConfig
 from microwamp.bridge import device as bridge_device
 from microwamp.router import Principal, RealmConfig, Router, RouterConfig
 from microwamp_rig.virtual_link import CLEAN, Faults
@@ -45,7 +47,7 @@ class Chain:
 
     published, acknowledged: numbers that the device has begun to publish, and those whose
     PUBLISHED has arrived. routed: those that the router took. settled: by what name, how often
-    requests ended in a result, and in an error.
+    requests ended in a result, and in an error. taken: what each hand-over brought over.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Chain:
         self.cable = VirtualCable(seed, baud, faults)
         self.baud = baud
         self.url = f"rs://unix:{folder}/router"
+        self.port_config = PortConfig(self.cable.host.path, self.url, baud=baud)
         self.router: Router | None = None
         self.bridge: Bridge | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -69,7 +72,8 @@ class Chain:
         self._work: list[asyncio.Task[None]] = []
         self._program: list[asyncio.Task[None]] = []  # the device's own, which end with it
         self._soon: list[asyncio.Task[None]] = []
-        self._one = asyncio.Lock()
+        self._one = {part: asyncio.Lock() for part in ("bridge", "router", "device")}
+        self.taken: list[dict[str, Any]] = []
         self._undo: list[Callable[[], None]] = []
 
     # -- the parts
@@ -79,7 +83,7 @@ class Chain:
             self._replace(module, "random32", lambda: self.rng.randrange(1, 1 << 32))
         self._replace(_posixport, "open_port", self.cable.open_port)
         await self.start_router()
-        self.start_bridge()
+        await self.start_bridge()
         self.start_device()
         self.host.register("com.host.double", self._double)
         self.host.start()
@@ -143,9 +147,11 @@ class Chain:
                 connection.abort()
             await asyncio.sleep(0)
 
-    def start_bridge(self) -> None:
-        ports = [self.cable.host.path]
-        self.bridge = Bridge(ports, self.url, self._report, baud=self.baud)
+    async def start_bridge(self, given: Mapping[str, int] | None = None) -> None:
+        """given: descriptors that a predecessor handed over."""
+        self.bridge = Bridge.of(BridgeConfig((self.port_config,)), self._report)
+        if given is not None:
+            self.taken.append(await self.bridge.take_over(given))
         self._serving = asyncio.create_task(self.bridge.run())
 
     async def kill_bridge(self) -> None:
@@ -161,6 +167,24 @@ class Chain:
             if device._port is not None:
                 device._port.close()
 
+    async def hand_over(self, seconds: float) -> None:
+        """As SIGUSR2: the process ends, and the next one goes on with its descriptors, which
+        somebody keeps so long."""
+        assert self.bridge is not None
+        given = await self.bridge.hand_over()
+        kept = {name: os.dup(fd) for name, fd in given}
+        await self.kill_bridge()
+        for _, fd in given:
+            os.close(fd)
+        await asyncio.sleep(seconds)
+        await self.start_bridge(kept)
+
+    async def reload(self, **settings: Any) -> dict[str, int]:
+        """As SIGHUP, with these in the file."""
+        assert self.bridge is not None
+        self.port_config = replace(self.port_config, **settings)
+        return await self.bridge.reload(BridgeConfig((self.port_config,)))
+
     def start_device(self) -> None:
         """The board begins, or begins anew after a reset."""
         device = wamp.Client(
@@ -171,12 +195,17 @@ class Chain:
         device.register("com.device.echo", lambda octets: octets)
         device.subscribe("com.device.down", lambda *args: None)
         self.devices.append(device)
-        device.start()
+        self.cable.processor.run(device.start)
         if self._work:
-            self._program = [asyncio.create_task(one()) for one in (self._publish, self._call)]
+            self._start_program()
+
+    def _start_program(self) -> None:
+        task = self.cable.processor.task
+        self._program = [task(self._publish()), task(self._call())]
 
     async def reset_device(self) -> None:
         """It loses its power without a word, and begins anew a little later."""
+        self.cable.processor.go()
         device: Any = self.device
         transport = device._transport
         if transport is not None:
@@ -185,6 +214,7 @@ class Chain:
                 transport._flushing.cancel()
             if transport._port is not None:
                 transport._port.close()
+        device._leaving = True  # wait_for of Python 3.11 may lose a cancellation
         tasks: list[Any] = [*self._program, *([device._task] if device._task else [])]
         self._program.clear()
         if tasks:
@@ -202,11 +232,14 @@ class Chain:
                 if transport is not None and not transport.is_closing():
                     (transport.pause_reading if hold else transport.resume_reading)()
 
-    def soon(self, what: Callable[[Chain, float], Awaitable[None]], seconds: float) -> None:
-        """Do something to the chain beside whatever else happens; one such thing at a time."""
+    def soon(
+        self, part: str, what: Callable[[Chain, float], Awaitable[None]], seconds: float
+    ) -> None:
+        """Do something to the bridge, the router or the device beside whatever else happens; one
+        such thing at a time to each."""
 
         async def do() -> None:
-            async with self._one:
+            async with self._one[part]:
                 await what(self, seconds)
 
         self._soon.append(asyncio.create_task(do()))
@@ -221,7 +254,7 @@ class Chain:
     def work(self) -> None:
         """From now on: the device publishes and calls, the host calls and publishes."""
         self._work = [asyncio.create_task(one()) for one in (self._be_called, self._tell)]
-        self._program = [asyncio.create_task(one()) for one in (self._publish, self._call)]
+        self._start_program()
 
     async def _publish(self) -> None:
         while True:
@@ -280,7 +313,8 @@ class Chain:
         assert device._transport is None or device._transport.backlog() <= 1 << 17
         if self.bridge is not None:
             buffers = self.port.status()["buffers"]
-            assert buffers["link"] <= 16384 and buffers["device"] <= 1 << 18, buffers
+            # A CLOSE counts one.
+            assert buffers["link"] <= 16385 and buffers["device"] <= 1 << 18, buffers
             assert buffers["router"] <= 1 << 18, buffers
 
     async def recovers(self, limit_s: float) -> float:

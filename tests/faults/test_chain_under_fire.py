@@ -9,14 +9,19 @@ of it soon works again. test_link_under_fire.py has the same for the link alone,
 from __future__ import annotations
 
 import asyncio
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chain import Chain, now, until
 
 import wamp
+from microwamp.bridge import handover
+from microwamp.bridge.upstream import SocketUpstream
 from microwamp_rig.virtual_link import Faults
-from microwamp_rig.virtual_port import virtual_time
+from microwamp_rig.virtual_loop import virtual_time
+from wamp import _posixport
 
 #: From a clean line to a connection of the link (docs/link.md).
 LINK_S = 15.0
@@ -55,7 +60,36 @@ async def unplugged_at_the_board(chain: Chain, seconds: float) -> None:
 async def bridge_killed(chain: Chain, seconds: float) -> None:
     await chain.kill_bridge()
     await asyncio.sleep(seconds)
-    chain.start_bridge()
+    await chain.start_bridge()
+
+
+async def handed_over(chain: Chain, seconds: float) -> None:
+    await chain.hand_over(seconds)
+
+
+async def handed_over_unplugged(chain: Chain, seconds: float) -> None:
+    """The cable is out when the process changes."""
+    chain.cable.host.unplug()
+    await asyncio.sleep(0.1)
+    await chain.hand_over(seconds)
+    chain.cable.host.replug()
+
+
+async def reloaded(chain: Chain, seconds: float) -> None:
+    """Settings that a session outlives."""
+    rng, limits = chain.rng, chain.port_config.limits
+    done = await chain.reload(
+        console=rng.choice(("off", "out", "both")),
+        realms=rng.choice(((), ("devices",))),
+        limits=replace(limits, messages_per_s=rng.choice((500, 2000))),
+    )
+    assert done == {"kept": 1, "restarted": 0, "stopped": 0, "new": 0}
+
+
+async def reloaded_anew(chain: Chain, seconds: float) -> None:
+    """Settings of the line: the device is told, and joins anew."""
+    done = await chain.reload(lost_ms=9000 + 10000 - chain.port_config.lost_ms)
+    assert done == {"kept": 0, "restarted": 1, "stopped": 0, "new": 0}
 
 
 async def router_killed(chain: Chain, seconds: float) -> None:
@@ -87,6 +121,11 @@ AT_EVERY_STATE = [
     (unplugged_at_the_board, 1.0, True),
     (bridge_killed, 0.0, False),
     (bridge_killed, 3.0, False),
+    (handed_over, 0.0, True),
+    (handed_over, 3.0, True),
+    (handed_over_unplugged, 1.0, True),
+    (reloaded, 0.0, True),
+    (reloaded_anew, 0.0, False),
     (router_killed, 0.0, False),
     (router_killed, 3.0, False),
     (device_reset, 0.0, False),
@@ -136,7 +175,7 @@ def disturb(chain: Chain) -> None:
     rng, cable = chain.rng, chain.cable
     wire = rng.choice((cable.up, cable.down))
     end = rng.choice((cable.board, cable.host))
-    what = rng.randrange(16)
+    what = rng.randrange(18)
     if what < 4:
         cable.up.faults = cable.down.faults = Faults(
             bits=rng.choice((0, 1e-5, 1e-4, 1e-3)),
@@ -167,11 +206,15 @@ def disturb(chain: Chain) -> None:
         else:
             end.replug()
     elif what == 12:
-        chain.soon(bridge_killed, rng.choice((0.0, 0.5, 11.0)))
+        chain.soon("bridge", bridge_killed, rng.choice((0.0, 0.5, 11.0)))
     elif what == 13:
-        chain.soon(router_killed, rng.choice((0.0, 0.5, 11.0)))
+        chain.soon("router", router_killed, rng.choice((0.0, 0.5, 11.0)))
     elif what == 14:
-        chain.soon(device_reset, 0.0)
+        chain.soon("device", device_reset, 0.0)
+    elif what == 15:
+        chain.soon("bridge", handed_over, rng.choice((0.0, 0.5, 3.0, 11.0)))
+    elif what == 16:
+        chain.soon("bridge", rng.choice((reloaded, reloaded, reloaded_anew)), 0.0)
     else:
         chain.hold_router(rng.choice((True, False)))  # a router that does not read
 
@@ -205,6 +248,85 @@ def test_a_bridge_that_comes_late(tmp_path):
                 chain.start_bridge()
                 # Within an attempt, or after a pause of 250 ms, doubled by two sessions at most.
                 await until(lambda: chain.device.state == "up", chain.story, LINK_S)
+
+    with virtual_time() as runner:
+        runner.run(main())
+
+
+# What a session outlives, one after another and on a line that spoils octets all the while.
+SHORT = (
+    (unplugged, 2.0),
+    (unplugged_at_the_board, 2.0),
+    (handed_over, 0.0),
+    (handed_over, 2.0),
+    (handed_over_unplugged, 1.0),
+    (reloaded, 0.0),
+    (erased, 0.4),
+    (held_low, 1.0),
+)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_interruptions_that_are_short_cost_no_session(seed, tmp_path):
+    """Cable bumped, noise, reload, hand-over: no new join, no failed request, and every
+    publication at the router once and in order, whichever process was the bridge."""
+
+    async def main() -> None:
+        baud = (115200, 921600)[seed & 1]
+        async with Chain(seed, str(tmp_path), baud, timeout_ms=60_000) as chain:
+            rng = chain.rng
+            await chain.device.join()
+            await chain.host.join()
+            session = chain.device.session
+            chain.work()
+            for what, seconds in rng.sample(SHORT * 2, 2 * len(SHORT)):
+                bits = rng.choice((0, 0, 1e-5, 1e-4, 3e-4))
+                chain.cable.up.faults = chain.cable.down.faults = Faults(bits=bits)
+                await asyncio.sleep(rng.random() * 1.5)
+                await what(chain, seconds * rng.random())
+                chain.check()
+                await chain.recovers(AT_ONCE_S)
+            assert (chain.device.joins, chain.device.session) == (1, session), chain.story()
+            assert [failed for _, failed in chain.settled.values()] == [0, 0, 0], chain.settled
+            assert len(chain.taken) == 6 and all(one["sessions"] == 1 for one in chain.taken)
+            await until(lambda: len(chain.acknowledged) > 20, chain.story, 60)
+            done = chain.acknowledged[-1] + 1
+            assert chain.acknowledged == chain.routed[:done] == list(range(done))
+
+    with virtual_time() as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("where", ["port", "link", "router"])
+def test_a_hand_over_that_fails_is_one_new_join(where, tmp_path, monkeypatch):
+    """Nothing is left of what could not be used: the router hears that the old session ended."""
+
+    def refuse(*args):
+        raise ValueError("no")
+
+    async def lost(*args):
+        raise OSError(5, "no")
+
+    async def main() -> None:
+        async with Chain(1, str(tmp_path), 921600) as chain:
+            chain.work()
+            await chain.device.join()
+            for _ in range(3):
+                joins, descriptors = chain.device.joins, len(os.listdir("/proc/self/fd"))
+                with monkeypatch.context() as patch:
+                    if where == "port":
+                        patch.setattr(_posixport, "open_port", lost)
+                    elif where == "link":
+                        patch.setattr(handover, "restore", refuse)
+                    else:
+                        patch.setattr(SocketUpstream, "adopt", lost)
+                    await chain.hand_over(0.0)
+                assert chain.taken[-1]["sessions"] == 0 and "no" in chain.taken[-1]["reason"]
+                await chain.recovers(AT_ONCE_S)
+                assert chain.device.joins == joins + 1
+                assert len(os.listdir("/proc/self/fd")) == descriptors
+                assert chain.router is not None
+                assert len(chain.router._connections) == 2  # the device's and the host's
 
     with virtual_time() as runner:
         runner.run(main())

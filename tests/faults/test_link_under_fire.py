@@ -86,7 +86,7 @@ def disturb(line, rng):
     """Something happens to the line or to an end."""
     wire = rng.choice((line.up, line.down))
     end = rng.choice(line.ends)
-    what = rng.randrange(16)
+    what = rng.randrange(17)
     if what < 4:
         faults = Faults(
             bits=rng.choice((0, 1e-5, 1e-4, 1e-3, 3e-3)),
@@ -125,6 +125,8 @@ def disturb(line, rng):
         wire.hold_low(line.now, rng.choice((1, 20, 300, 5000)))
     elif what == 14:
         line.erase(rng.choice((45, 400)))
+    elif what == 15:
+        line.hand_over(rng.choice((0, 20, 400, 3000)))
     elif end.link.is_open:
         if rng.randrange(2):
             end.link.close(0, "that was all", bool(rng.randrange(2)))
@@ -178,6 +180,21 @@ def test_bit_errors_end_no_connection(seed, rate):
         got = line.bridge.got
         bounded(line)
     assert line.connections == 2
+
+
+@pytest.mark.parametrize("rate", [0, 1e-4, 1e-3])
+def test_hand_overs_end_no_connection(rate):
+    """Every 0.3 s another process, at full load, both ways; each octet is compared."""
+    for seed in range(3):
+        line = busy_line(seed, 115200)
+        line.up.faults = line.down.faults = Faults(bits=rate)
+        for n in range(20):
+            line.run(lambda: False, 300 + n)
+            line.hand_over((2000, 5, 100, 0)[n & 3])
+            bounded(line)
+        line.run(lambda: False, 300)
+        goes_on(line)
+        arrives(line)
 
 
 def test_fragments_follow_the_line():

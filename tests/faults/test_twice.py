@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from chain import Chain, until
 
-from microwamp_rig.virtual_port import virtual_time
+from microwamp_rig.virtual_loop import virtual_time
 from wamp.errors import TransportLost
 from wamp.outbox import Outbox
 
@@ -35,7 +35,7 @@ async def lose_the_acknowledgement(chain: Chain, *args: Any) -> asyncio.Task[Any
     await until(lambda: len(chain.routed) > before, chain.story, 5)
     await chain.kill_bridge()
     chain.cable.down.cut = False
-    chain.start_bridge()
+    await chain.start_bridge()
     return publishing
 
 
@@ -82,7 +82,7 @@ def test_without_an_outbox_nothing_is_sent_again(tmp_path):
             await asyncio.sleep(0.1)
             await chain.kill_bridge()
             chain.cable.up.cut = False
-            chain.start_bridge()
+            await chain.start_bridge()
             with pytest.raises(TransportLost):
                 await publishing
             await until(lambda: chain.device.joins == 3, chain.story, 5)
