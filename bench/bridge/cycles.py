@@ -1,7 +1,9 @@
 """Unplugging, resets and kills without end, in time a hundred times as fast: what is left of them.
 
 A cell is a device with its client, a line of ptys, a bridge and a router, all in this process and
-its event loop (`scaled_time`). Something happens to it at a random moment: after so many octets
+its event loop (`scaled_time`). In some cells the bridge is a process of its own (`killed`), and is
+killed by SIGKILL; then its device has to be in a new session before anything else happens.
+Something happens to it at a random moment: after so many octets
 on the line since the last time, or when nothing moves any more. Every few times its device has to
 get a publication through to the router and its acknowledgement back. When all cells are at rest,
 what the process holds is counted: descriptors, tasks, objects, memory.
@@ -14,6 +16,7 @@ import contextlib
 import gc
 import os
 import random
+import statistics
 import tempfile
 import time
 from collections import Counter, deque
@@ -21,17 +24,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import killed
+
 import wamp
-from microwamp.bridge import Bridge, BridgeConfig, Limits, PortConfig
+from microwamp.bridge import Bridge
 from microwamp.router import RealmConfig, Router, RouterConfig
 from microwamp_rig.line import Line
 from microwamp_rig.pty import Pty
 
 FACTOR = 100
 CELLS = 4
+PROCESSES = 2  # cells of these whose bridge is a process
 _STUCK_S = 120.0  # on the wall: more than three hours of the cell's time
 _QUIET_S = 20.0  # on the wall, until what is over has gone
-_UNLIMITED = Limits(messages_per_s=0, opens_per_s=0, noise_per_s=0)
 # What happens, and how often of a hundred times.
 EVENTS = {
     "unplugged": 30,  # and plugged in again, mostly before lost_ms
@@ -41,6 +46,8 @@ EVENTS = {
     "router killed": 12,
     "cut": 8,  # octets are lost, and nobody notices a hang-up
 }
+# The name of "bridge killed" where the bridge is a process.
+SIGKILL = "bridge SIGKILLed"
 
 
 def _ignore(event: str, fields: Mapping[str, Any]) -> None:
@@ -48,29 +55,39 @@ def _ignore(event: str, fields: Mapping[str, Any]) -> None:
 
 
 class Cell:
-    """One device with all that is between it and its router."""
+    """One device with all that is between it and its router. bridges: who starts its bridge as a
+    process; None: it is part of this one."""
 
-    def __init__(self, folder: Path, number: int, seed: int, counts: Counter[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        seed: int,
+        counts: Counter[str],
+        bridges: killed.Bridges | None,
+    ) -> None:
         self._rng = random.Random(f"{seed} {number}")
         self._counts = counts
         self._pty = Pty()
         self._line = Line(self._pty.path, seed=seed + number)
         self._said: deque[str] = deque(maxlen=20)  # by the bridge, and what happened; for errors
         self._url = f"rs://unix:{folder}/router-{number}"
-        port = PortConfig(self._line.port, self._url, baud=921600, limits=_UNLIMITED)
-        self._config = BridgeConfig((port,))
+        self._bridges = bridges
+        self._pid = 0  # of the bridge
+        self._log = folder / f"bridge-{number}.log"
         self._router: Router | None = None
         self._bridge: Bridge | None = None
         self._serving: asyncio.Task[None] | None = None
         self._client: wamp.Client | None = None
         self._talking: asyncio.Task[None] | None = None
         self.slowest_s = 0.0  # of the cell's time, from the last event to an answer
+        self.rejoined_s: list[float] = []  # from the start of the next bridge process
 
     async def start(self) -> None:
         """Everything on."""
         self._line.start()
         await self._start_router()
-        self._start_bridge()
+        await self._start_bridge()
         self._power_on()
 
     async def _start_router(self) -> None:
@@ -78,8 +95,11 @@ class Cell:
         self._router = Router(RouterConfig((realm,), listen=(self._url,)), _ignore)
         await self._router.start()
 
-    def _start_bridge(self) -> None:
-        self._bridge = Bridge.of(self._config, self._hear)
+    async def _start_bridge(self) -> None:
+        if self._bridges is not None:
+            self._pid = await self._bridges.start(self._line.port, self._url, self._log)
+            return
+        self._bridge = Bridge.of(killed.config(self._line.port, self._url), self._hear)
         self._serving = asyncio.create_task(self._bridge.run())
 
     def _hear(self, event: str, fields: Mapping[str, Any]) -> None:
@@ -96,6 +116,8 @@ class Cell:
         """One of EVENTS."""
         rng = self._rng
         name = rng.choices(list(EVENTS), list(EVENTS.values()))[0]
+        if name == "bridge killed" and self._bridges is not None:
+            name = SIGKILL
         self._counts[name] += 1
         self._said.append(name)
         # Short ones are survived, long ones are not.
@@ -114,7 +136,9 @@ class Cell:
         elif name == "bridge killed":
             await self._kill_bridge()
             await asyncio.sleep(rng.uniform(0, 2))
-            self._start_bridge()
+            await self._start_bridge()
+        elif name == SIGKILL:
+            await self._sigkill(rng.uniform(0, 2))
         elif name == "router killed":
             self._kill_router()
             await asyncio.sleep(rng.uniform(0, 2))
@@ -152,6 +176,20 @@ class Cell:
             if device._port is not None:
                 device._port.close()
 
+    async def _sigkill(self, pause: float) -> None:
+        """The bridge's process is killed, and another takes its place: the device joins anew."""
+        client, bridges = self._client, self._bridges
+        assert client is not None and bridges is not None
+        joins, joined = client.joins, client.session is not None
+        await bridges.kill(self._pid)
+        await asyncio.sleep(pause)
+        await self._start_bridge()
+        took = await self.proof()
+        if joined:
+            if client.joins == joins:
+                raise RuntimeError(f"a session outlived its bridge: {self.story()}")
+            self.rejoined_s.append(took)
+
     def _kill_router(self) -> None:
         router = self._router
         assert router is not None
@@ -172,8 +210,9 @@ class Cell:
             if now == before:
                 return
 
-    async def proof(self) -> None:
-        """The device gets through, however long it takes; raises if it never does."""
+    async def proof(self) -> float:
+        """The device gets through, however long it takes; says how long. Raises if it never
+        does."""
         loop = asyncio.get_running_loop()
         begin, wall = loop.time(), time.monotonic()
         client = self._client
@@ -186,14 +225,19 @@ class Cell:
                 if time.monotonic() - wall > _STUCK_S:
                     raise RuntimeError(f"a device is stuck: {self.story()}") from e
                 await asyncio.sleep(0.1)
-        self.slowest_s = max(self.slowest_s, loop.time() - begin)
+        took = loop.time() - begin
+        self.slowest_s = max(self.slowest_s, took)
+        return took
 
     def story(self) -> str:
         """Where everything is, for an error."""
-        assert self._client is not None and self._bridge is not None
-        state = self._bridge.devices[0].state
+        assert self._client is not None
+        if self._bridge is not None:
+            bridge = self._bridge.devices[0].state
+        else:
+            bridge = "; ".join(self._log.read_text().splitlines()[-10:])
         client = f"client {self._client.state} ({self._client.error!r})"
-        return f"{client}, bridge {state}; {'; '.join(self._said)}"
+        return f"{client}, bridge {bridge}; {'; '.join(self._said)}"
 
     async def run(self, cycles: int) -> None:
         """So many events; every third time or so the device has to prove that it lives."""
@@ -224,15 +268,17 @@ class Cell:
 
     async def close(self) -> None:
         """Everything off."""
-        assert self._client is not None and self._bridge is not None
-        assert self._router is not None and self._serving is not None
+        assert self._client is not None and self._router is not None
         if self._talking is not None:
             self._talking.cancel()
             await asyncio.wait([self._talking])
         await self._client.leave()
-        await self._bridge.stop()
-        self._serving.cancel()
-        await asyncio.wait([self._serving])
+        if self._bridges is not None:
+            await self._bridges.kill(self._pid)
+        elif self._bridge is not None and self._serving is not None:
+            await self._bridge.stop()
+            self._serving.cancel()
+            await asyncio.wait([self._serving])
         await self._router.close()
         self._line.close()
         self._pty.close()
@@ -263,14 +309,23 @@ async def rest(first: dict[str, int] | None) -> dict[str, int]:
             return now
 
 
-async def measure(cycles: int, seed: int, cells: int = CELLS, parts: int = 10) -> dict[str, Any]:
-    """So many events, shared by the cells; counts what is held after each of the parts."""
+async def measure(
+    cycles: int, seed: int, cells: int = CELLS, parts: int = 10, processes: int = PROCESSES
+) -> dict[str, Any]:
+    """So many events, shared by the cells; counts what is held after each of the parts. processes:
+    how many of the cells have their bridge as a process."""
     counts: Counter[str] = Counter()
     share = max(cycles // cells // (parts + 1), 1)
     counted = []
     begin, cpu = time.monotonic(), time.process_time()
-    with tempfile.TemporaryDirectory(prefix="microwamp-cycles-") as folder:
-        all_ = [Cell(Path(folder), number, seed, counts) for number in range(cells)]
+    async with contextlib.AsyncExitStack() as stack:
+        bridges = await stack.enter_async_context(killed.Bridges(FACTOR)) if processes else None
+        prefix = "microwamp-cycles-"
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix)))
+        all_ = [
+            Cell(folder, number, seed, counts, bridges if number < processes else None)
+            for number in range(cells)
+        ]
         for cell in all_:
             await cell.start()
         for _ in range(parts + 1):  # the first warms up
@@ -278,12 +333,18 @@ async def measure(cycles: int, seed: int, cells: int = CELLS, parts: int = 10) -
             counted.append(await rest(counted[0] if counted else None))
         for cell in all_:
             await cell.close()
+    rejoined = [took for cell in all_ for took in cell.rejoined_s]
     return {
         "cycles": sum(counts.values()),
         "seed": seed,
         "cells": cells,
+        "processes": processes,
         "events": dict(counts),
         "slowest_s": round(max(cell.slowest_s for cell in all_), 1),
+        "killed_joined": len(rejoined),
+        "rejoined_s": [
+            round(one, 1) for one in (statistics.median(rejoined or [0.0]), max(rejoined or [0.0]))
+        ],
         "wall_s": round(time.monotonic() - begin, 1),
         "cpu_s": round(time.process_time() - cpu, 1),
         "first": counted[0],

@@ -202,6 +202,12 @@ def say_cycles(found: dict[str, Any]) -> list[Verdict]:
             True,
         ),
         (
+            f"{found['events'].get(cycles.SIGKILL, 0)} of them SIGKILL of a bridge process, "
+            f"{found['killed_joined']} while a session was up: a new one each time, after "
+            f"{found['rejoined_s'][0]} s (median), {found['rejoined_s'][1]} s at most (scaled)",
+            found["killed_joined"] > 0,
+        ),
+        (
             "grown meanwhile: "
             + ", ".join(f"{name} {n} (of {found['first'][name]})" for name, n in grown.items()),
             met,

@@ -1,4 +1,5 @@
 """Unplugging, resets and kills, a few hundred of them in a hundredth of the time: nothing is left.
+One of the three bridges is a process, and is killed as one.
 
 The long run is a stage of `make bench-bridge`.
 """
@@ -22,10 +23,11 @@ def test_nothing_is_left_of_two_hundred_cycles(monkeypatch: pytest.MonkeyPatch):
     cycles = importlib.import_module("cycles")
     try:
         with scaled_time(cycles.FACTOR) as runner:
-            found = runner.run(cycles.measure(200, seed=1, cells=3, parts=2))
+            found = runner.run(cycles.measure(200, seed=1, cells=3, parts=2, processes=1))
     finally:
-        del sys.modules["cycles"]
-    assert found["cycles"] > 150 and set(found["events"]) == set(cycles.EVENTS)
+        del sys.modules["cycles"], sys.modules["killed"]
+    assert found["cycles"] > 150 and set(found["events"]) == {*cycles.EVENTS, cycles.SIGKILL}
+    assert found["killed_joined"] > 0
     assert found["grown"]["descriptors"] <= 0, found
     assert found["grown"]["tasks"] <= 0, found
     # A cycle that leaves one object of ours leaves its attributes and buffers too.
