@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cbor2
@@ -57,18 +58,29 @@ class Wire:
         self.sent = 0
         self._coming: list[tuple[float, bytes]] = []
         self._burst = 0
+        self._mark: tuple[int, Callable[[float], object]] | None = None
+
+    def after(self, octets: int, call: Callable[[float], object]) -> None:
+        """Once so many octets more are on the line: call(when the last of them arrives)."""
+        self._mark = self.sent + octets, call
 
     def send(self, octets: bytes, now: float) -> None:
         begin = max(self.free_at, now)
         self.free_at = begin + len(octets) * self.octet_us
+        # In pieces, so that what lies at the beginning is there before the end is.
+        edges = [*range(0, len(octets), 64), len(octets)]
         self.sent += len(octets)
+        if self._mark is not None and self._mark[0] <= self.sent:
+            (mark, call), self._mark = self._mark, None
+            mark -= self.sent - len(octets)
+            edges = sorted({*edges, mark})
+            call(begin + mark * self.octet_us)
         if self.on_send is not None:
             self.on_send(octets)
         if self.cut:
             return
-        # In pieces, so that what lies at the beginning is there before the end is.
-        for i in range(0, len(octets), 64):
-            piece = octets[i : i + 64]
+        for i, end in pairwise(edges):
+            piece = octets[i:end]
             if begin + i * self.octet_us >= self.low_until:
                 self._coming.append((begin + (i + len(piece)) * self.octet_us, self._spoil(piece)))
 

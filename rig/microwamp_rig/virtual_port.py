@@ -76,7 +76,10 @@ class VirtualPort(_posixport.Port):
         self._on_lost: Callable[[OSError], object] | None = None
 
     async def open(self) -> None:
-        """Plug in, or go on with a descriptor. Raises OSError."""
+        self.plug_in()
+
+    def plug_in(self) -> None:
+        """Open it, or go on with a descriptor. Raises OSError."""
         end = self._end
         if self._given is not None:
             self._fd = self._given

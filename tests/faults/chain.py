@@ -20,6 +20,8 @@ from microwamp_rig.virtual_port import VirtualCable
 from wamp import _posixport, client, serialcontrol
 from wamp.errors import ApplicationError, Error
 
+#: After a single fault: the pauses of a client whose router is away for three seconds, at most.
+AT_ONCE_S = 8.0
 SECRET = "not much of a secret"
 REALM = RealmConfig(
     name="devices",
@@ -68,6 +70,7 @@ class Chain:
         self.acknowledged: list[int] = []
         self.routed: list[int] = []
         self.settled: dict[str, list[int]] = {"calls": [0, 0], "called": [0, 0], "told": [0, 0]}
+        self.sizes: tuple[int, ...] = (1, 100, 2000)  # of what the host sends
         self.log: list[tuple[float, str, dict[str, Any]]] = []
         self._work: list[asyncio.Task[None]] = []
         self._program: list[asyncio.Task[None]] = []  # the device's own, which end with it
@@ -284,12 +287,12 @@ class Chain:
 
     async def _be_called(self) -> None:
         while True:
-            octets = self.rng.randbytes(self.rng.choice((1, 100, 2000)))
+            octets = self.rng.randbytes(self.rng.choice(self.sizes))
             await self._settle("called", self.host.call("com.device.echo", octets), octets)
 
     async def _tell(self) -> None:
         while True:
-            octets = bytes(self.rng.choice((1, 100, 2000)))
+            octets = bytes(self.rng.choice(self.sizes))
             publishing = self.host.publish("com.device.down", octets, acknowledge=True)
             try:
                 await publishing
@@ -308,14 +311,18 @@ class Chain:
         assert self.routed == sorted(set(self.routed)), "a publication came twice, or out of order"
         missing = set(self.acknowledged) - set(self.routed)
         assert not missing, f"acknowledged, and not at the router: {missing}"
-        device: Any = self.device
-        assert len(device._due) <= 16 and len(device._waiting) <= 16, "requests pile up"
-        assert device._transport is None or device._transport.backlog() <= 1 << 17
+        self.check_device()
         if self.bridge is not None:
             buffers = self.port.status()["buffers"]
             # A CLOSE counts one.
             assert buffers["link"] <= 16385 and buffers["device"] <= 1 << 18, buffers
             assert buffers["router"] <= 1 << 18, buffers
+
+    def check_device(self) -> None:
+        """What the device keeps is bounded."""
+        device: Any = self.device
+        assert len(device._due) <= 16 and len(device._waiting) <= 16, "requests pile up"
+        assert device._transport is None or device._transport.backlog() <= 1 << 17
 
     async def recovers(self, limit_s: float) -> float:
         """The line is clean: within so long a session is up in which everything works; returns
@@ -339,3 +346,74 @@ class Chain:
         clients = [f"{one.url} {one.state} {one.joins} joins, {one.error}" for one in
                    (*self.devices[-2:], self.host)]  # fmt: skip
         return "\n".join(["", *lines, *clients, str(self.settled)])
+
+
+# -- what may happen to it, and for how long
+
+
+async def unplugged(chain: Chain, seconds: float) -> None:
+    chain.cable.host.unplug()
+    await asyncio.sleep(seconds)
+    chain.cable.host.replug()
+
+
+async def unplugged_at_the_board(chain: Chain, seconds: float) -> None:
+    chain.cable.board.unplug()
+    await asyncio.sleep(seconds)
+    chain.cable.board.replug()
+
+
+async def bridge_killed(chain: Chain, seconds: float) -> None:
+    await chain.kill_bridge()
+    await asyncio.sleep(seconds)
+    await chain.start_bridge()
+
+
+async def handed_over(chain: Chain, seconds: float) -> None:
+    await chain.hand_over(seconds)
+
+
+async def handed_over_unplugged(chain: Chain, seconds: float) -> None:
+    """The cable is out when the process changes."""
+    chain.cable.host.unplug()
+    await asyncio.sleep(0.1)
+    await chain.hand_over(seconds)
+    chain.cable.host.replug()
+
+
+async def reloaded(chain: Chain, seconds: float) -> None:
+    """Settings that a session outlives."""
+    rng, limits = chain.rng, chain.port_config.limits
+    done = await chain.reload(
+        console=rng.choice(("off", "out", "both")),
+        realms=rng.choice(((), ("devices",))),
+        limits=replace(limits, messages_per_s=rng.choice((500, 2000))),
+    )
+    assert done == {"kept": 1, "restarted": 0, "stopped": 0, "new": 0}
+
+
+async def reloaded_anew(chain: Chain, seconds: float) -> None:
+    """Settings of the line: the device is told, and joins anew."""
+    done = await chain.reload(lost_ms=9000 + 10000 - chain.port_config.lost_ms)
+    assert done == {"kept": 0, "restarted": 1, "stopped": 0, "new": 0}
+
+
+async def router_killed(chain: Chain, seconds: float) -> None:
+    await chain.kill_router()
+    await asyncio.sleep(seconds)
+    await chain.start_router()
+
+
+async def device_reset(chain: Chain, seconds: float) -> None:
+    await chain.reset_device()
+
+
+async def erased(chain: Chain, seconds: float) -> None:
+    chain.cable.erase(seconds * 1000)
+    await asyncio.sleep(seconds)
+
+
+async def held_low(chain: Chain, seconds: float) -> None:
+    for wire in (chain.cable.up, chain.cable.down):
+        wire.hold_low(now() * 1e6, seconds * 1000)
+    await asyncio.sleep(seconds)

@@ -10,11 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chain import Chain, now, until
+from chain import (
+    AT_ONCE_S,
+    Chain,
+    bridge_killed,
+    device_reset,
+    erased,
+    handed_over,
+    handed_over_unplugged,
+    held_low,
+    now,
+    reloaded,
+    reloaded_anew,
+    router_killed,
+    unplugged,
+    unplugged_at_the_board,
+    until,
+)
 
 import wamp
 from microwamp.bridge import handover
@@ -28,8 +43,6 @@ LINK_S = 15.0
 #: The longest pause of a client whose attempts have failed again and again, and a request that
 #: began before the end of the disturbance and takes all of its time.
 CLIENT_S = 45.0 + 10.0
-#: After a single fault: the pauses of a client whose router is away for three seconds, at most.
-AT_ONCE_S = 8.0
 #: Frames on the line until the device has joined, declared, published, called and was called.
 STATES = (*range(0, 40, 2), *range(40, 140, 10))
 
@@ -43,74 +56,6 @@ async def frames(chain: Chain, count: int) -> None:
 
     chain.cable.up.on_send = chain.cable.down.on_send = on_send
     await until(lambda: seen[0] >= count, lambda: f"{count} frames {chain.story()}", 20)
-
-
-async def unplugged(chain: Chain, seconds: float) -> None:
-    chain.cable.host.unplug()
-    await asyncio.sleep(seconds)
-    chain.cable.host.replug()
-
-
-async def unplugged_at_the_board(chain: Chain, seconds: float) -> None:
-    chain.cable.board.unplug()
-    await asyncio.sleep(seconds)
-    chain.cable.board.replug()
-
-
-async def bridge_killed(chain: Chain, seconds: float) -> None:
-    await chain.kill_bridge()
-    await asyncio.sleep(seconds)
-    await chain.start_bridge()
-
-
-async def handed_over(chain: Chain, seconds: float) -> None:
-    await chain.hand_over(seconds)
-
-
-async def handed_over_unplugged(chain: Chain, seconds: float) -> None:
-    """The cable is out when the process changes."""
-    chain.cable.host.unplug()
-    await asyncio.sleep(0.1)
-    await chain.hand_over(seconds)
-    chain.cable.host.replug()
-
-
-async def reloaded(chain: Chain, seconds: float) -> None:
-    """Settings that a session outlives."""
-    rng, limits = chain.rng, chain.port_config.limits
-    done = await chain.reload(
-        console=rng.choice(("off", "out", "both")),
-        realms=rng.choice(((), ("devices",))),
-        limits=replace(limits, messages_per_s=rng.choice((500, 2000))),
-    )
-    assert done == {"kept": 1, "restarted": 0, "stopped": 0, "new": 0}
-
-
-async def reloaded_anew(chain: Chain, seconds: float) -> None:
-    """Settings of the line: the device is told, and joins anew."""
-    done = await chain.reload(lost_ms=9000 + 10000 - chain.port_config.lost_ms)
-    assert done == {"kept": 0, "restarted": 1, "stopped": 0, "new": 0}
-
-
-async def router_killed(chain: Chain, seconds: float) -> None:
-    await chain.kill_router()
-    await asyncio.sleep(seconds)
-    await chain.start_router()
-
-
-async def device_reset(chain: Chain, seconds: float) -> None:
-    await chain.reset_device()
-
-
-async def erased(chain: Chain, seconds: float) -> None:
-    chain.cable.erase(seconds * 1000)
-    await asyncio.sleep(seconds)
-
-
-async def held_low(chain: Chain, seconds: float) -> None:
-    for wire in (chain.cable.up, chain.cable.down):
-        wire.hold_low(now() * 1e6, seconds * 1000)
-    await asyncio.sleep(seconds)
 
 
 # what happens, for how many seconds, whether a session outlives it
