@@ -57,7 +57,7 @@ five-minutes: setup firmware-stock  ## the README's first page on an emulated Pi
 		> build/five-minutes.md
 	mv build/five-minutes.md docs/five-minutes.md
 
-hil: setup setup-crossbar firmware firmware-stock  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
+hil: setup setup-crossbar firmware firmware-stock unix32  ## the hardware-in-the-loop matrix on an emulated Pico; CONSOLE=/dev/ttyACM0 [UART=/dev/ttyUSB0]: on yours
 	$(VENV)/bin/python -m pytest tests/hil -m "hil or hil_smoke" \
 		-o faulthandler_timeout=$(HIL_LIMIT_S) \
 		$(if $(CONSOLE),--console '$(CONSOLE)') $(if $(UART),--uart '$(UART)')
