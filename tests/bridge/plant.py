@@ -32,7 +32,7 @@ def key() -> Cryptosign:
     return Cryptosign(SEED, PUBLIC)
 
 
-async def until(condition: Callable[[], bool], what: str, limit_s: float = 60) -> None:
+async def until(condition: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:
     """Wait for a condition, or fail and say what was waited for."""
     deadline = time.monotonic() + limit_s
     while not condition():
@@ -53,7 +53,7 @@ class Log:
         """The events of that name with these fields."""
         return [f for name, f in self.events if name == event and fields.items() <= f.items()]
 
-    async def expect(self, event: str, limit_s: float = 60, **fields: object) -> dict[str, Any]:
+    async def expect(self, event: str, limit_s: float = 60.0, **fields: object) -> dict[str, Any]:
         """Wait for one, among all so far; the last of them."""
         await until(
             lambda: bool(self.all(event, **fields)), f"{event} {fields} among {self}", limit_s
