@@ -211,7 +211,7 @@ SHORT = (
 )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_interruptions_that_are_short_cost_no_session(seed, tmp_path):
     """Cable bumped, noise, reload, hand-over: no new join, no failed request, and every
     publication at the router once and in order, whichever process was the bridge."""
