@@ -20,6 +20,7 @@ from subprocess import STDOUT, Popen
 from typing import IO, Any
 
 from microwamp_rig import micropython, process
+from microwamp_rig.virtual_loop import Processor
 
 _ASKS = struct.Struct("<iII")  # for how long it waits, octets that it sent, that it said
 _ANSWERS = struct.Struct("<III")  # milliseconds, octets that came, of a command
@@ -31,7 +32,8 @@ class LockstepBoard:
 
     program: a script that imports `lockstep_device` before anything else; its URL is `serial:0`.
     write(octets): the wire. on_line(text): what it says by `lockstep_device.say`. board: "unix" or
-    "unix32". Use within the event loop: `start`, `feed`, `tell`, and `kill` at the end.
+    "unix32". processor: the program stands still while it does. Use within the event loop:
+    `start`, `feed`, `tell`, and `kill` at the end.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class LockstepBoard:
         on_line: Callable[[str], None],
         board: str = "unix32",
         seed: int = 1,
+        processor: Processor | None = None,
     ) -> None:
+        self._processor = processor or Processor()
         self._command = [*micropython.command(board), str(program)]
         self._seed = seed
         self._write = write
@@ -103,7 +107,7 @@ class LockstepBoard:
 
     def _wake(self) -> None:
         if self._soon is None and self._process is not None and self.failed is None:
-            self._soon = asyncio.get_running_loop().call_soon(self._go_on)
+            self._soon = self._processor.run(asyncio.get_running_loop().call_soon, self._go_on)
 
     def _go_on(self) -> None:
         """It has waited long enough, or need not wait any more."""
@@ -132,8 +136,8 @@ class LockstepBoard:
         for line in lines.splitlines():
             self._on_line(line)
         if wait_ms >= 0:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(wait_ms / 1000, self._go_on)
+            later = asyncio.get_running_loop().call_later
+            self._timer = self._processor.run(later, wait_ms / 1000, self._go_on)
         if self._commands:
             self._wake()
 

@@ -170,10 +170,13 @@ class VirtualPort(_posixport.Port):
 
     def came(self) -> None:
         """Octets have arrived."""
-        if self._on_octets is not None and not self._paused:
-            self._on_octets(self._take())
-        else:
+        loop = asyncio.get_running_loop()
+        if self._on_octets is None or self._paused:
             self._arrived.set()
+        elif loop.time() + 1e-6 < self._end.deaf_until:
+            loop.call_at(self._end.deaf_until, self.resume)
+        else:
+            self._on_octets(self._take())
 
     def hang_up(self) -> None:
         """The end was unplugged."""

@@ -2,9 +2,9 @@
 port, in lockstep with virtual time (`microwamp_rig.lockstep`), and the real bridge and router.
 
 A conversation is a client's life: link, login, declarations, publications, calls both ways,
-events. Something happens to line, bridge or router at the moment the k-th octet arrives, up or
-down; for every k, `make hil` shows, for some of them `make test`. The promises are those of
-test_chain_under_fire.py.
+events. At the moment the k-th octet arrives, up or down, something happens to line, bridge or
+router, or the board erases flash; for every k, `make hil` shows, for some of them `make test`. The
+promises are those of test_chain_under_fire.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from chain import (
     AT_ONCE_S,
     Chain,
     bridge_killed,
+    erased,
     handed_over,
     router_killed,
     unplugged,
@@ -46,7 +47,8 @@ class BoardChain(Chain):
         self.joins = 0
         self.memory: list[int] = []
         self.said: list[str] = []
-        self.board = LockstepBoard(PROGRAM, self._write, self._hear)
+        processor = self.cable.processor
+        self.board = LockstepBoard(PROGRAM, self._write, self._hear, processor=processor)
 
     def start_device(self) -> None:
         self.line = VirtualPort(self.cable.board, {})
@@ -146,6 +148,7 @@ FAULTS = [
     (bridge_killed, 0.0, False),
     (router_killed, 0.0, False),
     (handed_over, 0.0, True),
+    (erased, 0.4, True),
 ]
 IDS = [what.__name__ for what, _, _ in FAULTS]
 

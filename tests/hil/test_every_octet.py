@@ -13,7 +13,9 @@ pytestmark = pytest.mark.hil
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("name", ["unplugged", "bridge_killed", "router_killed", "handed_over"])
+@pytest.mark.parametrize(
+    "name", ["unplugged", "bridge_killed", "router_killed", "handed_over", "erased"]
+)
 def test_every_octet(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FAULTS))
     under_fire = importlib.import_module("test_micropython_under_fire")
