@@ -29,9 +29,9 @@ class FlashBoard:
     """port: what the host opens. text: all that the board printed. starts: of the interpreter.
 
     cut: the write of the flash at which the power fails. bite: the one at which a watchdog resets
-    the board, once. pull: octets from the host after which
-    the cable is pulled. dog_s: how long after a WDT was made it resets the board. powered: whether
-    it still runs. kind: "unix" for the 64-bit interpreter, which has TLS.
+    the board, once. pull: octets from the host after which the cable is pulled. dog_s: how long
+    after a WDT was made it resets the board. constant: the random generator repeats itself.
+    powered: whether it still runs. kind: "unix" for the 64-bit interpreter, which has TLS.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class FlashBoard:
         bite: int = 0,
         pull: int = 0,
         dog_s: float = 0.0,
+        constant: bool = False,
         kind: str = "unix32",
     ) -> None:
         if not flash.exists():
@@ -56,6 +57,7 @@ class FlashBoard:
         self._bite = bite
         self._pull = pull
         self._dog_s = dog_s
+        self._constant = constant
         self._command = [*micropython.command(kind, "400k"), str(DEVICE), str(flash)]
         self._pty = Pty()
         self.port = self._pty.path
@@ -99,7 +101,7 @@ class FlashBoard:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                env={},
+                env={"CONSTANT": "1"} if self._constant else {},
             )
             self.starts += 1
             self.powered = True

@@ -83,6 +83,15 @@ class Machine:
         return 1
 
 
+class Os:
+    """A random generator that repeats itself."""
+
+    urandom = staticmethod(lambda count: b"*" * count)
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+
 class Micropython:
     """Ctrl-C is a signal here, so it cannot be switched off by number."""
 
@@ -124,6 +133,8 @@ def boot():
     sys.path[:] = ["", ".frozen", "/lib"]
     sys.modules["machine"] = Machine
     sys.modules["micropython"] = Micropython()
+    if os.getenv("CONSTANT"):
+        sys.modules["os"] = Os()
     sys.stdout.write("power on\n")  # from here on Ctrl-C is a signal
     for name in ("/boot.py", "/main.py"):
         try:

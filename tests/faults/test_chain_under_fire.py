@@ -190,7 +190,7 @@ def test_a_bridge_that_comes_late(tmp_path):
                 await chain.kill_bridge()
                 await asyncio.sleep(300 + 3 * n)
                 assert chain.device.state in ("connecting", "waiting")
-                chain.start_bridge()
+                await chain.start_bridge()
                 # Within an attempt, or after a pause of 250 ms, doubled by two sessions at most.
                 await until(lambda: chain.device.state == "up", chain.story, LINK_S)
 
