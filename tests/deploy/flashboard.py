@@ -1,8 +1,8 @@
 """A board for the tests of deploy and provision: MicroPython with a flash, on a port of its own.
 
-The interpreter is the 32-bit unix port, its flash a littlefs in a file, its console the raw REPL
-at the end of a pty. A reset is a new process. It can lose its power at any write of its flash, and
-the cable can be pulled after any number of octets.
+The interpreter is the 32-bit unix port, its flash a littlefs or a FAT in a file, its console the
+raw REPL at the end of a pty. A reset is a new process. It can lose its power at any write of its
+flash, and the cable can be pulled after any number of octets.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from microwamp_rig.pty import Pty
 
 DEVICE = Path(__file__).with_name("flashboard_device.py")
 RESET, POWER_CUT = 3, 4
+_SIGINT = 1 << signal.SIGINT - 1  # in a set of signals
 SIZE = 256 * 4096
 
 
@@ -32,6 +33,7 @@ class FlashBoard:
     the board, once. pull: octets from the host after which the cable is pulled. dog_s: how long
     after a WDT was made it resets the board. constant: the random generator repeats itself.
     powered: whether it still runs. kind: "unix" for the 64-bit interpreter, which has TLS.
+    system: "littlefs" or "fat".
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class FlashBoard:
         dog_s: float = 0.0,
         constant: bool = False,
         kind: str = "unix32",
+        system: str = "littlefs",
     ) -> None:
         if not flash.exists():
             flash.write_bytes(b"\xff" * SIZE)
@@ -58,13 +61,16 @@ class FlashBoard:
         self._pull = pull
         self._dog_s = dog_s
         self._constant = constant
-        self._command = [*micropython.command(kind, "400k"), str(DEVICE), str(flash)]
+        self._command = [*micropython.command(kind, "400k"), str(DEVICE), str(flash), system]
         self._pty = Pty()
         self.port = self._pty.path
         self._child: subprocess.Popen[bytes] | None = None
         self._stop, self._stopped = os.pipe()
+        self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+        # A process on its way from fork to exec holds what is open here, a port's lock too.
+        self._started.wait(60)
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +91,12 @@ class FlashBoard:
         os.close(self._stop)
         os.close(self._stopped)
 
-    def wait(self, text: str, limit_s: float = 60) -> None:
+    @property
+    def over(self) -> bool:
+        """Whether its power has failed: the port is gone for good."""
+        return not self._thread.is_alive()
+
+    def wait(self, text: str, limit_s: float = 60.0) -> None:
         """Until the board has printed a text."""
         end = time.monotonic() + limit_s
         while text not in self.text:
@@ -105,6 +116,7 @@ class FlashBoard:
             )
             self.starts += 1
             self.powered = True
+            self._started.set()
             ended = self._pump(child)
             child.kill()
             status = child.wait()
@@ -149,8 +161,7 @@ class FlashBoard:
                     self.pulled = True
                 self.octets += len(octets)
                 if b"\x03" in octets and heard:
-                    child.send_signal(signal.SIGINT)
-                    time.sleep(0.05)  # what follows is for the prompt, as on a slow line
+                    _interrupt(child)  # what follows is for the prompt, as on a slow line
                 try:
                     os.write(into, octets.replace(b"\x03", b""))
                 except OSError:
@@ -173,6 +184,32 @@ class FlashBoard:
             except BlockingIOError:
                 if select.select([self._stop], [], [], 0.01)[0]:
                     return
+
+
+def _interrupt(child: subprocess.Popen[bytes]) -> None:
+    """Ctrl-C at a moment when it does no harm, and wait until it was taken.
+
+    The port raises KeyboardInterrupt in its signal handler, whatever it is doing: in the middle
+    of a collection the heap stays locked, and the interpreter ends.
+    """
+    _settle(child)
+    child.send_signal(signal.SIGINT)
+    _settle(child)
+
+
+def _settle(child: subprocess.Popen[bytes]) -> None:
+    """Until a process waits for something, or has computed for 50 ms: it is in a loop then."""
+    begin = None
+    while child.poll() is None:
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        pending = (int(fields["ShdPnd"], 16) | int(fields["SigPnd"], 16)) & _SIGINT
+        stat = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = int(stat[11]) + int(stat[12])
+        begin = ticks if begin is None else begin
+        if not pending and (stat[0] == "S" or ticks - begin >= 5):
+            return
+        time.sleep(0.002)
 
 
 def files(flash: Path) -> dict[str, bytes]:

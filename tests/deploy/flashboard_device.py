@@ -1,7 +1,7 @@
 """A board on the 32-bit unix port: littlefs in a file for its flash, a raw REPL for its prompt.
 
-Run by flashboard.py with MicroPython: FLASH [CUT]. Standard input and output are its console.
-After CUT writes of the flash the power fails, with the last block half written.
+Run by flashboard.py with MicroPython: FLASH littlefs|fat [CUT]. Standard input and output are its
+console. After CUT writes of the flash the power fails, with the last of them half done.
 """
 
 import gc
@@ -16,35 +16,40 @@ import vfs
 # Exit status: what the harness does next.
 RESET, POWER_CUT = 3, 4
 
-_cut = int(sys.argv[2]) if len(sys.argv) > 2 else -1
+_fat = sys.argv[2] == "fat"
+_cut = int(sys.argv[3]) if len(sys.argv) > 3 else -1
+_BLOCK = 512 if _fat else 4096
 
 
 class Flash:
-    """256 blocks of 4 KiB."""
+    """1 MiB: blocks of 4 KiB, or sectors of 512 octets."""
 
     def __init__(self, path):
         self.file = open(path, "r+b")
         self.writes = 0
+        self.powered = True
 
     def readblocks(self, n, buffer, offset=0):
-        self.file.seek(n * 4096 + offset)
+        self.file.seek(n * _BLOCK + offset)
         self.file.readinto(buffer)
 
     def writeblocks(self, n, buffer, offset=0):
         self.writes += 1
-        self.file.seek(n * 4096 + offset)
+        self.file.seek(n * _BLOCK + offset)
         if self.writes == _cut:
             self.file.write(memoryview(buffer)[: len(buffer) // 2])
-            self.file.close()
-            os_exit(POWER_CUT)
+            self.file.flush()
+            self.powered = False
+        if not self.powered:
+            os_exit(POWER_CUT)  # again, where a `with` on the way out closes a file
         self.file.write(buffer)
         self.file.flush()
 
     def ioctl(self, op, argument):
         # Nothing is allocated: a collection may be what closes a file.
         if op == 4:
-            return 256
-        return 4096 if op == 5 else 0
+            return 1048576 // _BLOCK
+        return _BLOCK if op == 5 else 0
 
 
 def os_exit(status):
@@ -107,12 +112,13 @@ class Micropython:
 
 def mount(path):
     flash = Flash(path)
+    system = vfs.VfsFat if _fat else vfs.VfsLfs2
     vfs.umount("/")
     try:
-        vfs.mount(vfs.VfsLfs2(flash), "/")
+        vfs.mount(system(flash), "/")
     except OSError:
-        vfs.VfsLfs2.mkfs(flash)
-        vfs.mount(vfs.VfsLfs2(flash), "/")
+        system.mkfs(flash)
+        vfs.mount(system(flash), "/")
     os.chdir("/")
 
 

@@ -2,7 +2,8 @@
 
 /wamp.json is what was deployed, /wamp.good.json a copy of the last one that joined. What is
 written goes to NAME.new, is read back and renamed, so that a power cut leaves the old file or the
-new one, whole.
+new one, whole. On a FAT file system, which does not rename at once, it is copied: there a power
+cut may leave half a file, with NAME.new, whole, beside it, which then counts.
 """
 
 import json
@@ -108,15 +109,31 @@ def _closed(text):
 def load():
     """(configuration, path, complaints): the deployed one, else the last good one, else None."""
     complaints = []
-    for path in (PATH, GOOD):
+    for path in (PATH, PATH + ".new", GOOD):
         try:
-            return read(path)[0], path, complaints
+            found, octets = read(path)
+            if path == PATH or path == GOOD or is_rest(_octets(PATH), octets):
+                return found, path, complaints
         except OSError:
             if path == PATH:
                 complaints.append("there is no %s" % path)
         except (ValueError, MemoryError) as error:
-            complaints.append("%s: %s" % (path, error))
+            if path == PATH or path == GOOD:
+                complaints.append("%s: %s" % (path, error))
     return None, None, complaints
+
+
+def is_rest(octets, new):
+    """Whether octets (None: no file) are what a power cut leaves while `new` is copied there."""
+    return octets is None or new.startswith(octets)
+
+
+def _octets(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(_SIZE_MAX + 1)
+    except OSError:
+        return None
 
 
 def good(other):
@@ -132,21 +149,28 @@ def save(path, octets):
     """Write a file whole or not at all; raises OSError."""
     new = path + ".new"
     try:
-        with open(new, "wb") as file:
-            file.write(octets)
-        with open(new, "rb") as file:
-            if file.read() != octets:
-                raise OSError("%s is not what was written: is the flash worn out?" % new)
+        _write(new, octets)
     except OSError as error:
         _remove(new)
         if error.args[0] == _ENOSPC:
             raise OSError("there is no room for %s: the flash is full" % new)
         raise
     try:
+        os.stat(new.upper())
+    except OSError:
         os.rename(new, path)
-    except OSError:  # a FAT file system does not replace
-        os.remove(path)
-        os.rename(new, path)
+        return
+    # Letters of either case mean a FAT file system: its rename is a removal and a renaming, and a
+    # power cut within the second leaves two names of the same blocks. So a copy.
+    _write(path, octets)
+    os.remove(new)
+
+
+def _write(path, octets):
+    with open(path, "wb") as file:
+        file.write(octets)
+    if _octets(path) != octets:
+        raise OSError("%s is not what was written: is the flash worn out?" % path)
 
 
 def _remove(path):
@@ -161,10 +185,5 @@ def keep(path):
     if path == GOOD:
         return
     octets = read(path)[1]
-    try:
-        with open(GOOD, "rb") as file:
-            if file.read(_SIZE_MAX + 1) == octets:
-                return
-    except OSError:
-        pass
-    save(GOOD, octets)
+    if _octets(GOOD) != octets:
+        save(GOOD, octets)

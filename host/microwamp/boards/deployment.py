@@ -115,13 +115,14 @@ def plan(remote: Remote, facts: Facts, own: dict[str, bytes]) -> Plan:
                 f"port {remote.port}: the board has a folder {hiding}, which hides /lib{hiding}:"
                 f" remove it (`mpremote fs rm -r :{hiding}`)"
             )
-    wanted = {} if facts.frozen else device_files(facts.arch)
+    wanted = {} if facts.frozen else dict(device_files(facts.arch))
     if facts.frozen:
         notes.append(f"wamp {facts.wamp} is part of the firmware: no files of it are needed")
     main = main_program()
     wanted |= own
     remote.helpers()
-    there = remote.hashes([] if facts.frozen else FOLDERS, [MAIN, PARKED, *own])
+    rests = [f"{path}.new" for path in (MAIN, *own)]
+    there = remote.hashes([] if facts.frozen else FOLDERS, [MAIN, PARKED, *own, *rests])
     theirs = there.get(PARKED) or there.get(MAIN)
     if theirs in (None, _digest(main)) or _is_ours(remote, there):
         wanted[MAIN] = main
@@ -134,8 +135,13 @@ def plan(remote: Remote, facts: Facts, own: dict[str, bytes]) -> Plan:
 
 def _is_ours(remote: Remote, there: dict[str, str]) -> bool:
     """Whether main.py starts the default application, in whatever version."""
-    octets = remote.read(PARKED if PARKED in there else MAIN)
-    return octets is not None and b"wampapp.main()" in octets
+    octets = remote.read(PARKED if PARKED in there else MAIN) or b""
+    if PARKED not in there and MAIN + ".new" in there:
+        # On FAT a power cut may have left half of it, and all of it beside.
+        new = remote.read(MAIN + ".new") or b""
+        if new.startswith(octets):
+            octets = new
+    return b"wampapp.main()" in octets
 
 
 def _digest(octets: bytes) -> str:
@@ -183,9 +189,10 @@ def safe_mode(remote: Remote, facts: Facts) -> Iterator[None]:
     yield
     if marked != _OURS:
         return
+    remote.helpers()
     remote.exec(
-        "import os\n"
-        f"try:\n    os.rename({PARKED!r}, {MAIN!r})\nexcept OSError:\n    pass\n"
+        f"try:\n    os.stat({PARKED!r})\nexcept OSError:\n    pass\n"
+        f"else:\n    _m({PARKED!r}, {MAIN!r})\n"
         f"os.remove({SAFE_MODE!r})\n"
     )
 
@@ -208,11 +215,11 @@ def _enter(remote: Remote, facts: Facts) -> None:
     # the second attempt, and main.py parked already: a watchdog has reset the board in between.
     code = ""
     if MAIN in facts.found:
+        remote.helpers()
         code = (
-            "import os\ntry:\n"
-            f"    with open({MAIN!r}, 'rb') as f:\n"
+            f"try:\n    with open({MAIN!r}, 'rb') as f:\n"
             "        ours = b'wampapp.main()' in f.read(4096)\n"
-            f"    if not ours:\n        os.rename({MAIN!r}, {PARKED!r})\n"
+            f"    if not ours:\n        _m({MAIN!r}, {PARKED!r})\n"
             "except OSError as e:\n    if e.errno != 2:\n        raise\n"
         )
     remote.exec(code + f"with open({SAFE_MODE!r}, 'wb') as f:\n    f.write({_OURS!r})\n")

@@ -11,14 +11,25 @@ from wamp.errors import ConfigurationError, RemoteProtocolError
 from . import deployment
 from .remote import Remote
 
-# On the board. The key is written to PATH.new, read back, and renamed: a power cut leaves the old
-# key or the new one. What is printed is the public key, or why there is none.
+# On the board. The key is written to PATH.new, read back, and moved: a power cut leaves the old
+# key or the new one; on FAT, where moving is copying, perhaps half of the new one and all of it in
+# PATH.new, which the next time takes its place. What is printed is the public key, or why there is
+# none.
 _MAKE = """
 import os
 from binascii import hexlify, unhexlify
 from wamp import ed25519, errors, keys
 def _make(path, entropy, comment, force):
     new = path + ".new"
+    try:
+        os.stat(path)
+        try:
+            keys.read_key(path)
+        except errors.ConfigurationError:
+            keys.read_key(new)
+            _m(new, path)
+    except (OSError, errors.ConfigurationError):
+        pass
     try:
         os.remove(new)
     except OSError:
@@ -47,11 +58,7 @@ def _make(path, entropy, comment, force):
     if again[0] != seed or again[1] != public:
         print("refused what was written reads otherwise: is the flash worn out?")
         return
-    try:
-        os.rename(new, path)
-    except OSError:
-        os.remove(path)
-        os.rename(new, path)
+    _m(new, path)
     print("made", hexlify(public).decode())
 """
 
@@ -80,6 +87,7 @@ def provision(remote: Remote, path: str, name: str, force: bool) -> Key:
     facts = remote.facts()
     deployment.check_fits(remote.port, facts)
     with deployment.safe_mode(remote, facts):
+        remote.helpers()
         remote.exec(_MAKE)
         entropy = secrets.token_hex(32)
         word, _, rest = (

@@ -38,6 +38,9 @@ _BACK_S = 20.0  # after a reset the port goes away and comes back
 _ARCHES = {4: "armv6m", 7: "armv7emsp", 10: "xtensawin", 11: "rv32imc"}
 
 # Helpers on the board. Their names are short because each is typed for every chunk.
+# _m moves a file. Where letters of either case name it, the file system is FAT: renaming there is
+# removing and renaming, and a power cut within the second leaves two names of the same blocks. So
+# it is copied; a power cut leaves the copy cut off, and what it is made of whole.
 _HELPERS = """
 import os, binascii, hashlib
 def _h(p):
@@ -65,11 +68,23 @@ def _e(p, h):
     _f.close()
     if _h(p + ".new") != h:
         raise OSError("written wrong")
+    _m(p + ".new", p)
+def _m(a, b):
     try:
-        os.rename(p + ".new", p)
+        os.stat(a.upper())
     except OSError:
-        os.remove(p)
-        os.rename(p + ".new", p)
+        os.rename(a, b)
+        return
+    with open(a, "rb") as f:
+        with open(b, "wb") as g:
+            while True:
+                d = f.read(512)
+                if not d:
+                    break
+                g.write(d)
+    if _h(a) != _h(b):
+        raise OSError("written wrong")
+    os.remove(a)
 def _r(p):
     try:
         os.remove(p)
@@ -128,6 +143,7 @@ class Remote:
         self.octets = 0  # typed to the board
         self._baud = baud
         self._transport: Any = None
+        self._helped = False
 
     def __enter__(self) -> Remote:
         self.open()
@@ -151,6 +167,7 @@ class Remote:
                 "mpremote is missing: pip install 'microwamp[deploy]'"
             ) from None
         check_port(self.port)
+        self._helped = False  # after a reset nothing of it is left
         heard = ""
         asked = False
         end = time.monotonic() + self._wait_s
@@ -332,8 +349,10 @@ class Remote:
         return facts
 
     def helpers(self) -> None:
-        """Define what `hashes`, `write` and `remove` use; once after each reset."""
-        self.exec(_HELPERS)
+        """Define what `hashes` and `write` use, and _m(a, b), which moves a file; once a reset."""
+        if not self._helped:
+            self.exec(_HELPERS)
+            self._helped = True
 
     def hashes(self, folders: list[str], files: list[str]) -> dict[str, str]:
         """SHA-256, in hex, of the files below folders and of single files, where they are."""
@@ -365,7 +384,8 @@ class Remote:
     def write(
         self, path: str, octets: bytes, digest: str, progress: Callable[[int], None]
     ) -> None:
-        """Write a file whole or not at all: to PATH.new, verified there, then renamed."""
+        """Write a file whole or not at all: to PATH.new, verified there, then moved. (On FAT a
+        power cut may leave half of it, and PATH.new whole.)"""
         try:
             # One command a part: each costs its turns of the line, and of mpremote's 10 ms.
             starts = range(0, len(octets), _CHUNK) or range(1)

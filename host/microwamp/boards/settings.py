@@ -41,16 +41,25 @@ def merge(remote: Remote, facts: Facts, given: dict[str, Any]) -> bytes:
 
     Raises ConfigurationError, which says which key is wrong.
     """
-    found: Any = {}
     octets = remote.read(CONFIG)
-    if octets is not None:
-        try:
-            found = json.loads(octets)
-            checker().check(found)
-        except (ValueError, RecursionError):
-            found = {}  # broken: it would be of no use to keep it
-    merged = {"url": console_url(facts), **found, **given}
+    found = _checked(octets)
+    if found is None:
+        # On FAT a power cut may have left half of it, and all of it beside.
+        new = remote.read(CONFIG + ".new")
+        if new is not None and checker().is_rest(octets, new):
+            found = _checked(new)
+    # One that is broken would be of no use.
+    merged = {"url": console_url(facts), **(found or {}), **given}
     return render(merged)
+
+
+def _checked(octets: bytes | None) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(octets or b"")
+        checker().check(found)
+    except (ValueError, RecursionError):
+        return None
+    return found
 
 
 def render(settings: dict[str, Any]) -> bytes:
