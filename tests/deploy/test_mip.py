@@ -19,6 +19,7 @@ import wamp
 from microwamp import boards
 from microwamp.boards import bytecode, deployment
 from microwamp.boards.remote import Remote
+from microwamp_rig import micropython
 from microwamp_rig.rp2040.flash import make_image
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,24 @@ def test_sources_of_the_repository_are_installed_by_mip(tmp_path):
             assert remote.exec("import wamp\nprint(wamp.errors.Error.__name__)") == "Error\n"
     sources = ROOT / "firmware" / "lib"
     assert files(flash) == {f"/lib/{name}": (sources / name).read_bytes() for name in few}
+
+
+def test_every_source_is_installed_by_mip_on_a_device(tmp_path):
+    """As a board with Wi-Fi does it: package.json as it stands, and MicroPython's own mip."""
+    folder, target = tmp_path / "site", tmp_path / "lib"
+    (folder / "firmware/lib").mkdir(parents=True)
+    (folder / "firmware/lib/wamp").symlink_to(boards.library())
+    (folder / "package.json").symlink_to(ROOT / "package.json")
+    program = tmp_path / "install.py"
+    with served(folder) as url:
+        program.write_text(
+            f"import mip\nmip.install({url + '/package.json'!r}, target={str(target)!r})"
+        )
+        done = micropython.run(program, timeout_s=120)
+    assert done.returncode == 0 and "Done" in done.stdout, done.stdout
+    there = {path.name: path.read_bytes() for path in (target / "wamp").iterdir()}
+    assert there == {path.name: path.read_bytes() for path in bytecode.modules(boards.library())}
+    assert [path.name for path in target.iterdir()] == ["wamp"]
 
 
 def test_what_mip_installed_is_replaced_by_deploy(tmp_path, monkeypatch):
