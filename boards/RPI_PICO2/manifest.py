@@ -1,5 +1,9 @@
-"""What is frozen into the firmware of RPI_PICO2."""
+"""What is frozen into the firmware of RPI_PICO2: the port, asyncio, the library, the application.
 
-include("$(PORT_DIR)/boards/manifest.py")
+Upstream's own list has drivers from micropython-lib, which Debian does not package.
+"""
+
+freeze("$(PORT_DIR)/modules")
+include("$(MPY_DIR)/extmod/asyncio")
 include("../../firmware/manifest.py")
 package("wamp", base_path="../../firmware/accel/thumb")

@@ -17,14 +17,20 @@ import toolchain
 from common import BUILD, ROOT, BuildError, fail, lock, run, same, say, step
 
 BOARDS = ROOT / "boards"
-DEBIAN_BOARDS = ("RPI_PICO",)  # those whose sources are all in Debian
-FILE_SYSTEM = {"RPI_PICO": 0xA0000}  # where it starts in flash: no linker script checks that
+DEBIAN_BOARDS = ("RPI_PICO", "RPI_PICO2")  # those whose sources are all in Debian
+# Where it starts in flash: no linker script checks that.
+FILE_SYSTEM = {"RPI_PICO": 0xA0000, "RPI_PICO2": 0x100000}
 OLDEST = (1, 23)
 
-RP2040_FAMILY = 0xE48BFF56
-RP2040_FLASH = 0x10000000
+# The firmware's family in a UF2 file, by the chip's name in board.json; of the RP2350's ARM cores.
+FAMILIES = {"rp2040": 0xE48BFF56, "rp2350": 0xE48BFF59}
+RP2_FLASH = 0x10000000
 UF2_MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)
 UF2_FAMILY_PRESENT = 0x2000
+UF2_EXTENSION_PRESENT = 0x8000
+UF2_ABSOLUTE = 0xE48BFF57  # the family of what belongs to no partition
+UF2_IGNORE_BLOCK = 0x9957E304
+IMAGE_START = 0xFFFFDED3  # the RP2350's boot ROM starts nothing without this in the first 4 KiB
 
 
 class Build:
@@ -101,16 +107,16 @@ class Build:
 
     def firmware(self, board: str) -> None:
         port = find_port(self.tree, board)
-        config = port / "boards" / board / "mpconfigboard.cmake"
-        rp2040 = port.name == "rp2" and "rp2350" not in config.read_text()
-        toolchain.ensure(toolchain.ARM if rp2040 else toolchain.HOST)
+        chip = json.loads((port / "boards" / board / "board.json").read_text()).get("mcu")
+        rp2 = port.name == "rp2" and chip in FAMILIES
+        toolchain.ensure(toolchain.ARM if rp2 else toolchain.HOST)
         self.mpy_cross()
-        if rp2040:
-            self.rp2040(board, port)
+        if rp2:
+            self.rp2(board, port, chip)
         else:
             self.other(board, port)
 
-    def rp2040(self, board: str, port: Path) -> None:
+    def rp2(self, board: str, port: Path, chip: str) -> None:
         needed = ("lib/pico-sdk/pico_sdk_init.cmake", "lib/tinyusb/src", "lib/mbedtls/library")
         absent = [path for path in needed if not (self.tree / path).exists()]
         if absent:
@@ -144,9 +150,13 @@ class Build:
         elf, binary, uf2 = (objects / f"firmware.{end}" for end in ("elf", "bin", "uf2"))
         run(["arm-none-eabi-objcopy", "-O", "binary", elf, binary], log=log)
         convert = [sys.executable, str(self.tree / "tools" / "uf2conv.py"), "-c"]
-        where = ["-b", hex(RP2040_FLASH), "-f", hex(RP2040_FAMILY)]
+        where = ["-b", hex(RP2_FLASH), "-f", hex(FAMILIES[chip])]
         run([*convert, *where, "-o", uf2, binary], log=log)
-        size = check_uf2(uf2)
+        size = check_uf2(uf2, FAMILIES[chip])
+        if chip == "rp2350":
+            if struct.pack("<I", IMAGE_START) not in binary.read_bytes()[:4096]:
+                fail(f"{binary} has no image definition: the RP2350 would not start it")
+            uf2.write_bytes(absolute_block() + uf2.read_bytes())
         room = FILE_SYSTEM.get(board, size)
         if size > room:
             fail(f"the firmware is {size - room:,} octets too large: it reaches the file system")
@@ -230,11 +240,20 @@ def find_port(tree: Path, board: str) -> Path:
     return found[board]
 
 
-def check_uf2(path: Path) -> int:
-    """The size of the image in flash; BuildError unless it is one whole image for an RP2040."""
+def absolute_block() -> bytes:
+    """What the SDK has picotool put before an image for an RP2350, as chips of the first stepping
+    want it: a block for the end of memory, which is not written."""
+    flags = UF2_FAMILY_PRESENT | UF2_EXTENSION_PRESENT
+    head = (*UF2_MAGIC[:2], flags, RP2_FLASH + 0xFFFF00, 256, 0, 2, UF2_ABSOLUTE)
+    data = b"\xef" * 256 + struct.pack("<I", UF2_IGNORE_BLOCK)
+    return struct.pack("<8I", *head) + data.ljust(476, b"\0") + struct.pack("<I", UF2_MAGIC[2])
+
+
+def check_uf2(path: Path, wanted: int) -> int:
+    """The size of the image in flash; BuildError unless it is one whole image of that family."""
     data = path.read_bytes()
     count = len(data) // 512
-    address = RP2040_FLASH
+    address = RP2_FLASH
     for index in range(count):
         block = data[512 * index : 512 * index + 512]
         start, second, flags, target = struct.unpack_from("<4I", block)
@@ -242,14 +261,14 @@ def check_uf2(path: Path) -> int:
         end = struct.unpack_from("<I", block, 508)[0]
         if (start, second, end) != UF2_MAGIC:
             fail(f"{path}: block {index} is not UF2")
-        if not flags & UF2_FAMILY_PRESENT or family != RP2040_FAMILY:
-            fail(f"{path}: block {index} is for the family {family:#x}, not for the RP2040")
+        if not flags & UF2_FAMILY_PRESENT or family != wanted:
+            fail(f"{path}: block {index} is for the family {family:#x}, not for {wanted:#x}")
         if (target, number, total) != (address, index, count) or not 0 < size <= 476:
             fail(f"{path}: block {index} is out of order")
         address += size
     if not count or len(data) % 512:
         fail(f"{path} is not a whole number of UF2 blocks")
-    return address - RP2040_FLASH
+    return address - RP2_FLASH
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """The firmware build's refusals: what is missing, where, and what to do; nothing is built."""
 
+import functools
 import importlib
 import os
 import struct
@@ -102,12 +103,13 @@ def blocks(*octets: bytes, family: int = 0xE48BFF56) -> bytes:
 
 
 def test_products_are_checked(modules, tmp_path):
-    check, error = modules.build.check_uf2, modules.common.BuildError
+    build, error = modules.build, modules.common.BuildError
+    check = functools.partial(build.check_uf2, wanted=build.FAMILIES["rp2040"])
     path = tmp_path / "firmware.uf2"
     path.write_bytes(blocks(b"a", b"b", b"c"))
     assert check(path) == 768
     for octets, words in [
-        (blocks(b"a", family=0xE48BFF59), "family 0xe48bff59, not for the RP2040"),
+        (blocks(b"a", family=0xE48BFF59), "family 0xe48bff59, not for 0xe48bff56"),
         (blocks(b"a", b"b")[512:], "block 0 is out of order"),
         (blocks(b"a", b"b")[:-512], "out of order"),
         (blocks(b"a")[:-1], "whole number"),
