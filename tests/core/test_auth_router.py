@@ -197,3 +197,32 @@ def test_the_code_of_a_signature_is_dropped_after_it():
         assert not micropython or not left
     finally:
         sys.modules["wamp.ed25519"] = kept
+
+
+class Refusing:
+    """The package on an interpreter that cannot run machine code of ours, as MicroPython says it:
+    no generator for a decorator, or a .mpy file for another processor."""
+
+    def __init__(self, package):
+        self.package = package
+
+    def __getattr__(self, name):
+        if name == "_sha512_viper":
+            raise SyntaxError("invalid micropython decorator")
+        if name == "_ed25519_thumb":
+            raise ValueError("incompatible .mpy arch")
+        return getattr(self.package, name)
+
+
+def test_a_login_where_machine_code_is_refused():
+    package = sys.modules["wamp"]
+    kept = sys.modules.pop("wamp.ed25519")
+    sys.modules["wamp"] = Refusing(package)
+    try:
+        steps = list(_signing.load())
+        assert sys.implementation.name != "micropython" or len(steps) >= 7
+    finally:
+        sys.modules["wamp"] = package
+        sys.modules["wamp.ed25519"] = kept
+        package.ed25519 = kept
+    assert run(key(1).challenge({"challenge": CRYPTOSIGN[1][1]}))[0][:128] == CRYPTOSIGN[1][2]
