@@ -325,10 +325,12 @@ async def test_requests_before_the_first_session():
 
 async def test_waiting_requests_when_the_client_ends():
     router = Router()
-    answer(router, [3, {}, "com.no"])
+    router.on[1] = None
     async with Scripted(router, join=False, reconnect=False) as client:
         client.start()
         task = asyncio.create_task(client.call("com.x"))
+        await settled()
+        router.send([3, {}, "com.no"])
         error = await fails(SessionAborted, task)
         assert error is client.error
 
@@ -489,7 +491,8 @@ async def test_leaving_in_the_moment_of_the_handshake():
         client.start()
         await until(lambda: router.transports and router.transports[-1].opens)
         await settled()
+        leaving = asyncio.create_task(client.leave())
         router.push(b"\x7f\xf3\x00\x00")
-        await asyncio.wait_for(client.leave(), 3)
+        await asyncio.wait_for(leaving, 3)
         assert client.state == "ended", client.state
         assert not router.take(1)

@@ -36,6 +36,13 @@ def sleep_ms(ms):
     return asyncio.sleep(ms / 1000)
 
 
+async def wait_for(steps, seconds):
+    """As asyncio's, whose own in Python 3.11 forgets a cancellation, or an error, that meets the
+    result."""
+    async with asyncio.timeout(seconds):
+        return await steps
+
+
 class Alarm:
     """Calls a function after a time."""
 

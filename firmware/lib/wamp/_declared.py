@@ -3,6 +3,7 @@
 import asyncio
 
 from ._line import ended, tell
+from ._port import wait_for
 from .errors import Error, RequestTimeout, TransportLost
 from .requests import Request
 
@@ -35,7 +36,7 @@ async def confirmed(declaration, timeout_ms):
     """Wait until the router has confirmed."""
     timeout_ms = timeout_ms or declaration._client.timeout_ms
     try:
-        await asyncio.wait_for(_settled(declaration), timeout_ms / 1000)
+        await wait_for(_settled(declaration), timeout_ms / 1000)
     except asyncio.TimeoutError:
         raise late(declaration, timeout_ms)
     if declaration.error is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ._port import sleep_ms
+from ._port import sleep_ms, wait_for
 from .errors import (
     AuthenticationError,
     ConfigurationError,
@@ -158,7 +158,7 @@ async def leave(client):
     if client.session is not None:
         try:
             client._protocol.leave()
-            await asyncio.wait_for(client.ended(), _LEAVE_S)
+            await wait_for(client.ended(), _LEAVE_S)
         except (Error, asyncio.TimeoutError) as e:
             client._log("left without the router's answer: %s" % type(e).__name__)
     task, client._task = client._task, None

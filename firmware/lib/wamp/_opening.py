@@ -3,7 +3,7 @@ a session is there. Part of the I/O edge."""
 
 import asyncio
 
-from ._port import sleep_ms
+from ._port import sleep_ms, wait_for
 from .errors import TransportLost
 from .handshake import RawSocket
 
@@ -104,15 +104,11 @@ async def _open(client, transport):
 async def limited(client, steps, ms):
     """The result of a coroutine; raises TransportError when it takes longer."""
     try:
-        found = await asyncio.wait_for(steps, ms / 1000)
+        return await wait_for(steps, ms / 1000)
     except asyncio.TimeoutError:
         from ._line import late
 
         raise late(client)
-    if client._leaving:
-        # CPython 3.11 forgets a cancellation that meets the result.
-        raise TransportLost("the client leaves")
-    return found
 
 
 async def steps(generator):

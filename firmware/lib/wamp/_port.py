@@ -9,7 +9,7 @@ from os import urandom
 MICROPYTHON = sys.implementation.name == "micropython"
 
 if MICROPYTHON:
-    from asyncio import core, sleep_ms
+    from asyncio import core, sleep_ms, wait_for
     from time import ticks_ms
 
     ticks = ticks_ms  # on 32 bits they are modulo 2^30
@@ -77,6 +77,7 @@ else:
     from ._cpython import Alarm as Alarm
     from ._cpython import sleep_ms as sleep_ms
     from ._cpython import ticks as ticks
+    from ._cpython import wait_for as wait_for
 
 
 def random32():

@@ -4,6 +4,7 @@ the I/O edge."""
 import asyncio
 
 from ._line import ended, in_clear, leave, no_realm
+from ._port import wait_for
 from .errors import Error, LocalProtocolError, TransportLost
 
 try:
@@ -51,7 +52,7 @@ async def _goodbye(client, realm, auth):
     client.realm, client.auth = realm, auth
     try:
         client._protocol.leave()
-        await asyncio.wait_for(_answered(client, state), _LEAVE_S)
+        await wait_for(_answered(client, state), _LEAVE_S)
     except (Error, asyncio.TimeoutError):
         pass
     finally:

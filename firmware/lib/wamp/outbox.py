@@ -7,6 +7,7 @@ where it is used; nothing is written to flash.
 
 import asyncio
 
+from ._port import wait_for
 from .errors import Error, RequestTimeout, TransportLost
 from .messages import check_uri
 from .options import check
@@ -67,7 +68,7 @@ class Outbox:
             return None
         ms = client.timeout_ms if timeout_ms is None else timeout_ms
         try:
-            await asyncio.wait_for(entry.settled.wait(), ms / 1000)
+            await wait_for(entry.settled.wait(), ms / 1000)
         except asyncio.TimeoutError:
             raise RequestTimeout("%s: not acknowledged within %d ms, and kept" % (topic, ms))
         if entry.error is not None:

@@ -6,7 +6,7 @@ Functions on a `serial.SerialTransport`, apart from what runs with every message
 import asyncio
 import sys
 
-from ._port import MICROPYTHON, random32, ticks
+from ._port import MICROPYTHON, random32, ticks, wait_for
 from .errors import ConfigurationError, LocalProtocolError, TransportError, TransportLost
 from .link import Link, diff
 from .linkcontrol import resume
@@ -109,7 +109,7 @@ async def _until(transport, true, ms):
         if left <= 0:
             break
         try:
-            await asyncio.wait_for(transport._pull(), left / 1000)
+            await wait_for(transport._pull(), left / 1000)
         except asyncio.TimeoutError:
             break
 
