@@ -67,6 +67,7 @@ async def connect(realm, login=None):
         factory = WampWebSocketClientFactory(
             lambda: session, url=sys.argv[1], serializers=[serializer]
         )
+        factory.setProtocolOptions(openHandshakeTimeout=60, closeHandshakeTimeout=60)
     else:
         factory = WampRawSocketClientFactory(lambda: session, serializer=serializer)
     await asyncio.get_running_loop().create_connection(factory, HOST, PORT)
