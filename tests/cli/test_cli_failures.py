@@ -384,7 +384,10 @@ def test_websocket(
 
 
 def test_logins_at_crossbar(
-    crossbar: CrossbarNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    crossbar: CrossbarNode,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ):
     """SCRAM in crossbar's dialect with both of its functions, and crossbar's own key pinned."""
     for name in [name for name in os.environ if name.startswith("MICROWAMP_")]:
@@ -401,3 +404,16 @@ def test_logins_at_crossbar(
         found = cli.main(["publish", "com.example.x", "--no-acknowledge", "--authid", authid])
         err = tidy(capsys.readouterr().err)
         assert found == status and err.count("\n") == bool(status), (authid, err)
+    monkeypatch.delenv("MICROWAMP_PASSWORD")
+    key = tmp_path / "device.key"
+    key.touch(0o600)
+    key.write_text(f"private-key-ed25519: {xb.CRYPTOSIGN_SEED.hex()}\n")
+    for pinned, status, words in (
+        (crossbar.public_key, 0, ""),
+        ("00" * 32, 4, "the router's key is not the one pinned here"),
+    ):
+        monkeypatch.setenv("MICROWAMP_ROUTER_KEY", pinned)
+        login = ["--authid", xb.CRYPTOSIGN_AUTHID, "--key", str(key)]
+        found = cli.main(["publish", "com.example.x", "--no-acknowledge", *login])
+        err = tidy(capsys.readouterr().err)
+        assert found == status and words in err and err.count("\n") == bool(status), err
