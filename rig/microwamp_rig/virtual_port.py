@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +39,7 @@ class Tty:
     def __init__(self) -> None:
         self._watched, self.fd = os.pipe()
         os.set_blocking(self._watched, False)
+        self._forget = weakref.finalize(self, os.close, self._watched)
         self._inode = os.fstat(self._watched).st_ino
         self.kept = b""  # octets that nobody has read
         self.hung_up = False
@@ -45,14 +47,13 @@ class Tty:
     @property
     def open(self) -> bool:
         """Whether anybody has a descriptor."""
-        if self._watched < 0:
+        if not self._forget.alive:
             return False
         try:
             os.read(self._watched, 1)
         except BlockingIOError:
             return True
-        os.close(self._watched)
-        self._watched = -1
+        self._forget()
         return False
 
     def is_of(self, fd: int) -> bool:
@@ -164,6 +165,8 @@ class VirtualPort(_posixport.Port):
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        if self._tty is not None and not self._tty.open:
+            self._tty = None  # nobody has it any more
         self._arrived.set()
 
     # -- the line's side
