@@ -217,7 +217,6 @@ class Chain:
                 transport._flushing.cancel()
             if transport._port is not None:
                 transport._port.close()
-        device._leaving = True  # wait_for of Python 3.11 may lose a cancellation
         tasks: list[Any] = [*self._program, *([device._task] if device._task else [])]
         self._program.clear()
         if tasks:

@@ -6,18 +6,16 @@ finds its prompt and goes on. `tests/deploy` does the same on quicker boards, at
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-import sys
 from pathlib import Path
 
 import pytest
+from board_commands import run, whole
 
 from microwamp import boards
 from microwamp_rig.line import Line
 from microwamp_rig.rp2040 import Rp2040Board
-from wamp import ed25519, keys
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(900)]
 
@@ -48,15 +46,8 @@ class Cable:
         how many octets it typed."""
         self._line.replug()
         self._left, self._typed = pull, 0
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "microwamp", words[0], self._line.port, "--json", "--wait", "300", *words[1:]),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode(), self._typed
+        status, out, err = await run(words[0], self._line.port, *words[1:])
+        return status, out, err, self._typed
 
     async def pulled(self, *words: str, pull: int) -> None:
         status, out, err, typed = await self.run(*words, pull=pull)
@@ -68,16 +59,6 @@ class Cable:
         status, out, err, typed = await self.run(*words)
         assert status == 0, err
         return json.loads(out), typed
-
-
-def whole(tmp_path: Path, octets: bytes) -> str:
-    path = tmp_path / "key"
-    path.unlink(missing_ok=True)
-    path.touch(0o600)
-    path.write_bytes(octets)
-    seed, public = keys.read_key(path)
-    assert public == ed25519.run(ed25519.public_key(seed))
-    return public.hex()
 
 
 @pytest.mark.hil_smoke

@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sys
 from pathlib import Path
 
 import pytest
+from board_commands import run, whole
 
 from microwamp_rig.rp2040 import Rp2040Board
-from wamp import ed25519, keys
 
 pytestmark = [pytest.mark.hil, pytest.mark.emulated, pytest.mark.timeout(600)]
 
@@ -24,25 +23,7 @@ CUTS_MS = (15, 40, 55, 70, 100, 130)
 
 
 async def provision(board: Rp2040Board, *words: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "microwamp", "provision", board.console_port, "--json", "--wait", "120", *words),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
-
-
-def whole(tmp_path: Path, octets: bytes) -> str:
-    path = tmp_path / "key"
-    path.unlink(missing_ok=True)
-    path.touch(0o600)
-    path.write_bytes(octets)
-    seed, public = keys.read_key(path)
-    assert public == ed25519.run(ed25519.public_key(seed))
-    return public.hex()
+    return await run("provision", board.console_port, *words)
 
 
 async def cut(board: Rp2040Board, ms: float) -> tuple[int, str, str]:

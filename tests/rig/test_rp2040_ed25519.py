@@ -5,7 +5,7 @@ import random
 from emulated import boot
 from nacl.signing import SigningKey
 
-COUNT = 8
+COUNT = 20
 
 PROGRAM = """
 from binascii import hexlify, unhexlify

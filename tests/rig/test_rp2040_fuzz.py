@@ -11,11 +11,11 @@ CORE = Path(__file__).parents[1] / "core"
 
 # target: modules beside fuzz.py that it needs, how many cases (evenly out of the corpus)
 SAMPLE = {
-    "cbor": (("cbor_vectors", "wire"), 20),
+    "cbor": (("cbor_vectors", "wire"), 30),
     "rawsocket": (("wire",), 24),
     "message": (("wire",), 24),
-    "sessions": (("wire", "test_session_model", "helpers"), 2),
-    "link": (("wire", "test_link", "link_vectors", "helpers"), 2),
+    "sessions": (("wire", "test_session_model", "helpers"), 4),
+    "link": (("wire", "test_link", "link_vectors", "helpers"), 4),
 }
 
 PROGRAM = """

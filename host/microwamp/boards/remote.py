@@ -245,7 +245,8 @@ class Remote:
             self._drop()
 
     def exec(self, code: str, timeout_s: float | None = None) -> str:
-        """What a piece of code prints. Raises RemoteProtocolError with the board's own words."""
+        """What a piece of code prints, in `timeout_s` (60) at most. Raises RemoteProtocolError
+        with the board's own words."""
         from mpremote.transport import TransportError as Failure
 
         if self._transport is None:
